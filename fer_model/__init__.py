@@ -1,0 +1,1 @@
+"""Faces in a photo, each with a blend of seven emotions."""

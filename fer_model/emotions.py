@@ -1,0 +1,8 @@
+"""The seven emotions and their order, which every array, file and column of this project follows."""
+
+from typing import Final
+
+EMOTIONS: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Label order. Source: FER2013 (Goodfellow et al. 2013), classes 0 to 6."""
+
+EMOTION_COUNT: Final = len(EMOTIONS)

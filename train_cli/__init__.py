@@ -1,0 +1,1 @@
+"""The Typer program that prepares data, trains, evaluates, retrains and promotes."""
