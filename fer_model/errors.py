@@ -14,6 +14,7 @@
     │   ├── VersionDamaged      its content is not what its name promises
     │   ├── VersionFormatUnknown  written by another generation of this program
     │   └── LabelOrderMismatch  its emotions are not ours, or in another order
+    ├── CheckpointDamaged       a training checkpoint is incomplete or unreadable
     ├── DetectorMissing         the face detector's weights are not installed
     ├── DeviceUnavailable       the asked-for device is not there
     └── EngineClosed            the engine was closed
@@ -23,6 +24,8 @@ That a photo shows no face, or only faces too small to read, is no error but a `
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from fer_model.emotions import EMOTIONS
 
 
 class FerModelError(Exception):
@@ -131,16 +134,26 @@ class VersionFormatUnknown(VersionRefused):
 
 
 class LabelOrderMismatch(VersionRefused):
-    """The model version at `path` answers `found`, not this program's emotions in their order."""
+    """The version or checkpoint at `path` answers `found`, not our emotions in their order."""
 
-    def __init__(self, path: Path, found: Sequence[object], expected: Sequence[str]) -> None:
+    def __init__(self, path: Path, found: Sequence[object]) -> None:
         super().__init__(
             f"{path} was trained on other labels ({', '.join(map(str, found))}), "
-            f"not {', '.join(expected)}; serve another version, or retrain"
+            f"not {', '.join(EMOTIONS)}; use another, or retrain"
         )
         self.path = path
         self.found = tuple(found)
-        self.expected = tuple(expected)
+
+
+class CheckpointDamaged(FerModelError):
+    """The training checkpoint in `path` is incomplete or unreadable."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the checkpoint in {path} is damaged ({reason}); delete it and start anew"
+        )
+        self.path = path
+        self.reason = reason
 
 
 class DetectorMissing(FerModelError):
