@@ -269,7 +269,7 @@ def _trainable(*columns: object) -> Select[tuple[object, ...]]:
     )
 
 
-def _joined(*conditions: ColumnElement[bool]) -> Select[tuple[FeedbackRow, str, int]]:
+def _joined(*conditions: ColumnElement[bool]) -> Select[FeedbackRow, str, int]:
     return (
         select(FeedbackRow, FaceRow.reading_id, FaceRow.number)
         .join(FaceRow, FaceRow.id == FeedbackRow.face_id)
@@ -279,7 +279,7 @@ def _joined(*conditions: ColumnElement[bool]) -> Select[tuple[FeedbackRow, str, 
 
 
 async def _records(
-    session: AsyncSession, query: Select[tuple[FeedbackRow, str, int]]
+    session: AsyncSession, query: Select[FeedbackRow, str, int]
 ) -> Sequence[Feedback]:
     rows = await session.execute(query.execution_options(populate_existing=True))
     return [_feedback(row, reading_id, number) for row, reading_id, number in rows]

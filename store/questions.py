@@ -1,4 +1,4 @@
-"""What the bot asked and waits for: kept in the database, so that any replica can hear the answer."""
+"""What the bot asked and waits for; in the database, so that any replica hears the answer."""
 
 from datetime import datetime, timedelta
 from typing import cast
@@ -54,7 +54,7 @@ async def ask_question(
 async def open_question(
     session: AsyncSession, chat_id: int, person_id: int, *, now: datetime | None = None
 ) -> Question | None:
-    """Return the person's unanswered question in this chat, unless it is older than half an hour."""
+    """Return the person's open question in this chat, unless it is older than half an hour."""
     rows = await _open_rows(session, chat_id, person_id)
     if not rows or rows[0].created_at < moment(now) - LONGEST_WAIT:
         return None

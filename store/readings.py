@@ -162,7 +162,7 @@ def _face_row(reading_id: str, person_id: int, number: int, face: NewFace) -> Fa
     )
 
 
-async def _one(session: AsyncSession, query: Select[tuple[ReadingRow]]) -> Reading | None:
+async def _one(session: AsyncSession, query: Select[ReadingRow]) -> Reading | None:
     newest_first = query.order_by(ReadingRow.created_at.desc(), ReadingRow.photo_index).limit(1)
     row = await session.scalar(newest_first.execution_options(populate_existing=True))
     if row is None:

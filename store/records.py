@@ -97,6 +97,14 @@ class Face:
 
 
 @dataclass(frozen=True)
+class FaceToKeep:
+    """A face to be cropped from its photo, which Telegram gives again by `file_id`."""
+
+    face: Face
+    file_id: str
+
+
+@dataclass(frozen=True)
 class Reading:
     """One photo's result, with its faces in the order of their numbers."""
 

@@ -1,0 +1,342 @@
+"""Model versions: what serves, what could, and what happened; exactly one is current."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.clock import moment
+from store.errors import (
+    GateRefused,
+    NoCurrentVersion,
+    NothingToRollBackTo,
+    VersionNotPromotable,
+    VersionUnknown,
+)
+from store.leases import check_lease
+from store.records import (
+    JsonObject,
+    Lease,
+    ModelEvent,
+    ModelVersion,
+    Verdict,
+    VersionEvent,
+    VersionState,
+)
+from store.tables import FeedbackRow, ModelEventRow, ModelVersionFeedbackRow, ModelVersionRow
+from store.upsert import insert_if_absent
+
+
+async def register_base(
+    session: AsyncSession,
+    digest: str,
+    uri: str,
+    *,
+    figures: JsonObject,
+    actor: str = "bot",
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Make the shipped base known, and current where nothing is; may be called at every start.
+
+    The stored URI follows the installation: an update moves the files of the same digest.
+    """
+    at = moment(now)
+    values = {
+        "digest": digest,
+        "uri": uri,
+        "state": "retired",
+        "created_at": at,
+        "figures": dict(figures),
+        "report": {},
+    }
+    inserted = await insert_if_absent(session, ModelVersionRow, values)
+    row = await _row(session, digest)
+    row.uri = uri
+    if await _current_row(session) is None:
+        row.state = "current"
+    if inserted:
+        session.add(
+            ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
+        )
+    await session.flush()
+    return _record(row)
+
+
+async def current_version(session: AsyncSession) -> ModelVersion:
+    """Return the version that serves.
+
+    Raises:
+        NoCurrentVersion: `register_base` was not called yet.
+    """
+    row = await _current_row(session)
+    if row is None:
+        raise NoCurrentVersion("No model version is current. Start the bot once.")
+    return _record(row)
+
+
+async def version(session: AsyncSession, digest: str) -> ModelVersion:
+    """Return one version; a prefix of the digest will do where it is unique.
+
+    Raises:
+        VersionUnknown: none has this digest, or several begin like this.
+    """
+    return _record(await _row(session, digest))
+
+
+async def versions(session: AsyncSession) -> tuple[ModelVersion, ...]:
+    """Return every version, newest first."""
+    rows = await session.scalars(
+        select(ModelVersionRow)
+        .order_by(ModelVersionRow.created_at.desc(), ModelVersionRow.digest)
+        .execution_options(populate_existing=True)
+    )
+    return tuple(_record(row) for row in rows)
+
+
+async def events(session: AsyncSession, *, digest: str | None = None) -> tuple[ModelEvent, ...]:
+    """Return what happened to one version or to all, oldest first."""
+    query = select(ModelEventRow).order_by(ModelEventRow.id)
+    if digest is not None:
+        query = query.where(ModelEventRow.digest == (await _row(session, digest)).digest)
+    return tuple(_event_record(row) for row in await session.scalars(query))
+
+
+async def feedback_of_version(session: AsyncSession, digest: str) -> tuple[int, ...]:
+    """Return the ids of the feedback that the version was trained on and that still exists."""
+    rows = await session.scalars(
+        select(ModelVersionFeedbackRow.feedback_id)
+        .where(ModelVersionFeedbackRow.digest == digest)
+        .order_by(ModelVersionFeedbackRow.feedback_id)
+    )
+    return tuple(rows)
+
+
+async def add_candidate(
+    session: AsyncSession,
+    digest: str,
+    uri: str,
+    *,
+    parent_digest: str,
+    figures: JsonObject,
+    report: JsonObject,
+    feedback_ids: Iterable[int],
+    lease: Lease,
+    actor: str,
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Make a finished version known; its directory must be complete and on disk already.
+
+    Feedback that was erased while the version was trained is left out of the list. The same digest
+    again changes nothing: the same weights came out.
+
+    Raises:
+        LeaseLost: somebody else may be at work; nothing was written.
+        VersionUnknown: there is no such parent.
+    """
+    at = moment(now)
+    await check_lease(session, lease, now=now)
+    await _row(session, parent_digest)
+    values = {
+        "digest": digest,
+        "uri": uri,
+        "state": "candidate",
+        "parent_digest": parent_digest,
+        "created_at": at,
+        "figures": dict(figures),
+        "report": dict(report),
+    }
+    if not await insert_if_absent(session, ModelVersionRow, values):
+        return await version(session, digest)
+    session.add(
+        ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
+    )
+    trained_on = await session.execute(
+        select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(set(feedback_ids)))
+    )
+    for feedback_id, person_id in trained_on.all():
+        session.add(
+            ModelVersionFeedbackRow(digest=digest, feedback_id=feedback_id, person_id=person_id)
+        )
+    await session.flush()
+    return await version(session, digest)
+
+
+async def promote(
+    session: AsyncSession,
+    digest: str,
+    *,
+    verdict: Verdict,
+    lease: Lease,
+    actor: str,
+    override_reason: str | None = None,
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Make a version current and retire the one before it; the verdict is recorded with it.
+
+    Raises:
+        GateRefused: the verdict is no, and no reason to override it was given.
+        LeaseLost: nothing was changed.
+        VersionUnknown: none has this digest.
+        VersionNotPromotable: it is current already, or was rejected.
+    """
+    await check_lease(session, lease, now=now)
+    row = await _row(session, digest)
+    if row.state not in ("candidate", "retired"):
+        raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
+    reason = (override_reason or "").strip() or None
+    if not verdict.passed and reason is None:
+        raise GateRefused("The promotion gate refused; overriding it needs a reason.")
+    overrides = not verdict.passed
+    await _make_current(
+        session,
+        row,
+        ModelEventRow(
+            digest=row.digest,
+            event="promoted",
+            actor=actor,
+            reason=reason,
+            override=overrides,
+            verdict={"passed": verdict.passed, **verdict.report},
+            at=moment(now),
+        ),
+    )
+    return _record(row)
+
+
+async def rollback(
+    session: AsyncSession,
+    *,
+    lease: Lease,
+    actor: str,
+    reason: str,
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Make the version current that the current one replaced when it was promoted.
+
+    Raises:
+        LeaseLost: nothing was changed.
+        NothingToRollBackTo: the current version replaced none.
+    """
+    await check_lease(session, lease, now=now)
+    current = await current_version(session)
+    replaced = await session.scalar(
+        select(ModelEventRow.previous_digest)
+        .where(ModelEventRow.digest == current.digest, ModelEventRow.event == "promoted")
+        .order_by(ModelEventRow.id.desc())
+        .limit(1)
+    )
+    if replaced is None:
+        raise NothingToRollBackTo(f"Version {current.digest} replaced no other.")
+    row = await _row(session, replaced)
+    await _make_current(
+        session,
+        row,
+        ModelEventRow(
+            digest=row.digest,
+            event="rolled_back",
+            actor=actor,
+            reason=reason,
+            override=False,
+            at=moment(now),
+        ),
+    )
+    return _record(row)
+
+
+async def reject(
+    session: AsyncSession,
+    digest: str,
+    *,
+    verdict: Verdict | None,
+    lease: Lease,
+    actor: str,
+    reason: str | None = None,
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Mark a candidate or retired version as one that will never serve.
+
+    Raises:
+        LeaseLost: nothing was changed.
+        VersionUnknown: none has this digest.
+        VersionNotPromotable: it is current: roll back first; or it was rejected before.
+    """
+    await check_lease(session, lease, now=now)
+    row = await _row(session, digest)
+    if row.state not in ("candidate", "retired"):
+        raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
+    row.state = "rejected"
+    session.add(
+        ModelEventRow(
+            digest=row.digest,
+            event="rejected",
+            actor=actor,
+            reason=reason,
+            override=False,
+            verdict=None if verdict is None else {"passed": verdict.passed, **verdict.report},
+            at=moment(now),
+        )
+    )
+    await session.flush()
+    return _record(row)
+
+
+async def _make_current(session: AsyncSession, row: ModelVersionRow, event: ModelEventRow) -> None:
+    before = await _current_row(session)
+    if before is not None:
+        before.state = "retired"
+        event.previous_digest = before.digest
+        await session.flush()  # before the new one, or the unique index would see two
+    row.state = "current"
+    session.add(event)
+    await session.flush()
+
+
+async def _current_row(session: AsyncSession) -> ModelVersionRow | None:
+    return await session.scalar(
+        select(ModelVersionRow)
+        .where(ModelVersionRow.state == "current")
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _row(session: AsyncSession, digest: str) -> ModelVersionRow:
+    rows = await session.scalars(
+        select(ModelVersionRow)
+        .where(ModelVersionRow.digest.startswith(digest, autoescape=True))
+        .execution_options(populate_existing=True)
+    )
+    found = list(rows)
+    exact = [row for row in found if row.digest == digest]
+    if exact:
+        return exact[0]
+    if len(found) != 1 or not digest:
+        how_many = "No version has" if not found else f"{len(found)} versions have"
+        raise VersionUnknown(f"{how_many} a digest that begins with {digest!r}.")
+    return found[0]
+
+
+def _record(row: ModelVersionRow) -> ModelVersion:
+    return ModelVersion(
+        digest=row.digest,
+        uri=row.uri,
+        state=cast(VersionState, row.state),
+        parent_digest=row.parent_digest,
+        created_at=row.created_at,
+        figures=row.figures,
+        report=row.report,
+    )
+
+
+def _event_record(row: ModelEventRow) -> ModelEvent:
+    return ModelEvent(
+        digest=row.digest,
+        previous_digest=row.previous_digest,
+        event=cast(VersionEvent, row.event),
+        actor=row.actor,
+        reason=row.reason,
+        override=row.override,
+        verdict=row.verdict,
+        at=row.at,
+    )
