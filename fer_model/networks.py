@@ -101,6 +101,11 @@ def start_from_imagenet(network: FaceNetwork, weights: Mapping[str, Tensor]) -> 
     left += [key for key in unexpected if not key.startswith("fc.")]
     if left:
         raise ValueError(f"not ImageNet weights of {network.architecture}: {sorted(left)[:3]}")
+    for norm in _batch_norms(network):
+        # The first variance of the Keras weights, about 1e5, is infinite in a float16 file.
+        # Statistics are relearnt within an epoch; an infinity would stay one for ever.
+        if norm.running_var is not None and not norm.running_var.isfinite().all():
+            norm.reset_running_stats()
 
 
 @torch.no_grad()

@@ -1,0 +1,53 @@
+"""How a long job shows itself: a live bar on a terminal, a plain line now and then in a log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LOG_EVERY: Final = 60.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class OnStep(Protocol):
+    """Told after every training step."""
+
+    def __call__(self, step: int, steps: int, loss: float) -> None:
+        """`step` of `steps` is done; `loss` is the epoch's mean so far."""
+
+
+@contextmanager
+def step_progress(console: Console, title: str) -> Iterator[OnStep]:
+    """A callback that shows steps, loss and the time left on `console`."""
+    if not console.is_terminal:
+        yield _Lines(console, title)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=None, loss=float("nan"))
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            progress.update(task, completed=step, total=steps, loss=loss)
+
+        yield on_step
+
+
+class _Lines:
+    def __init__(self, console: Console, title: str) -> None:
+        self._console, self._title, self._next = console, title, 0.0
+
+    def __call__(self, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        if now < self._next and step < steps:
+            return
+        self._next = now + LOG_EVERY
+        self._console.print(f"{self._title}: step {step}/{steps}, loss {loss:.3f}", soft_wrap=True)

@@ -1,0 +1,122 @@
+"""Prepared splits and labelled folders as arrays: every face in memory, as uint8."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from fer_model.emotions import EMOTIONS
+from fer_model.networks import FACE_SIDE
+from train_cli.errors import SplitUnusable
+from train_cli.preparing import VOTE_COLUMNS
+
+_CONTEMPT: Final = VOTE_COLUMNS.index("contempt")
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Labelled faces.
+
+    Attributes:
+        crops: Grey uint8 (N, 1, 48, 48).
+        labels: int64 (N,), places in `EMOTIONS`.
+        votes: float32 (N, 10), people who named each of `VOTE_COLUMNS`; zeros where unknown.
+        files: N paths.
+        identical_to_training: bool (N,), pixel-identical to an image of the training split.
+    """
+
+    crops: Tensor
+    labels: Tensor
+    votes: Tensor
+    files: tuple[str, ...]
+    identical_to_training: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def crowd(self) -> Tensor:
+        """Shares (N, 7) of the votes for the seven emotions; zeros where nobody voted for one."""
+        seven = self.votes[:, : len(EMOTIONS)]
+        return seven / seven.sum(1, keepdim=True).clamp(min=1)
+
+    @property
+    def has_crowd(self) -> Tensor:
+        """bool (N,): at least one vote went to one of the seven emotions."""
+        return self.votes[:, : len(EMOTIONS)].sum(1) > 0
+
+    def subset(self, places: Sequence[int] | NDArray[np.int64]) -> "FaceSet":
+        """The faces at `places`, in that order."""
+        index = torch.as_tensor(np.asarray(places, dtype=np.int64))
+        return FaceSet(
+            self.crops[index],
+            self.labels[index],
+            self.votes[index],
+            tuple(self.files[int(i)] for i in index),
+            self.identical_to_training[index.numpy()],
+        )
+
+
+def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
+    """The faces of `<folder>/<name>.csv`, as `train_cli prepare` writes it.
+
+    Raises:
+        SplitUnusable: The CSV or one of its images is missing, or a label is unknown.
+    """
+    table = folder / f"{name}.csv"
+    try:
+        with table.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))[:limit]
+    except OSError as error:
+        raise SplitUnusable(f"{table} is missing: run `train_cli prepare` first") from error
+    if not rows:
+        raise SplitUnusable(f"{table} names no faces")
+    try:
+        labels = [EMOTIONS.index(row["label"]) for row in rows]
+        votes = [[float(row[column] or 0) for column in VOTE_COLUMNS] for row in rows]
+        crops = np.stack([read_crop(folder / row["file"]) for row in rows])
+        leaked = np.array([row["identical_to_training"] == "1" for row in rows])
+    except (OSError, ValueError, KeyError) as error:
+        raise SplitUnusable(f"{table}: {error}") from error
+    return FaceSet(
+        torch.from_numpy(crops)[:, None],
+        torch.tensor(labels),
+        torch.tensor(votes, dtype=torch.float32),
+        tuple(row["file"] for row in rows),
+        leaked,
+    )
+
+
+def read_crop(path: Path) -> NDArray[np.uint8]:
+    """One face image as grey uint8 (48, 48)."""
+    with Image.open(path) as image:
+        grey = image.convert("L")
+        if grey.size != (FACE_SIDE, FACE_SIDE):
+            grey = grey.resize((FACE_SIDE, FACE_SIDE), Image.Resampling.BILINEAR)
+        return np.asarray(grey, dtype=np.uint8)
+
+
+def crowd_majority(votes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The place in `EMOTIONS` most people named, per row of votes (N, 10); -1 for none of them.
+
+    Rows are judged as FER+ does (Barsoum et al. 2016): the winner among the emotions and
+    contempt; contempt, which we do not predict, stays a winner that no answer can match (-1).
+    Rows that mostly went to `unknown` or `not_a_face` have no majority: use `has_majority`.
+    """
+    eight = votes[:, : _CONTEMPT + 1]
+    winner = eight.argmax(1)
+    return np.where(winner == _CONTEMPT, -1, winner).astype(np.int64)
+
+
+def has_majority(votes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """bool (N,): one emotion (or contempt) was named more often than every other answer."""
+    ordered = np.sort(votes, axis=1)
+    clear = ordered[:, -1] > ordered[:, -2]
+    return clear & (votes.argmax(1) <= _CONTEMPT)

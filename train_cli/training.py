@@ -1,0 +1,369 @@
+"""Trains one ensemble member on a prepared split.
+
+Recipe: ImageNet backbone, SGD with Nesterov momentum, linear warm-up and cosine decay, both heads
+at once (label head: smoothed cross-entropy with FER2013's label; crowd head: cross-entropy with
+the shares of ten voters), an exponential moving average of the weights, which is what is
+validated and shipped. Results with hardware and dates: docs/log.md.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from fer_model.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from fer_model.networks import (
+    Architecture,
+    FaceNetwork,
+    Logits,
+    calibrate_batch_norm,
+    network_input,
+    normalised,
+    start_from_imagenet,
+)
+from train_cli.augmentation import Augmentation, augmented
+from train_cli.errors import CheckpointUnusable
+from train_cli.splits import FaceSet, crowd_majority, has_majority
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["bf16", "fp32"]
+_EVALUATION_BATCH: Final = 128
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One run's knobs.
+
+    Attributes:
+        architecture: Which member.
+        side: Input side, px.
+        epochs: Passes over the training faces.
+        batch_size: Faces a step.
+        learning_rate: Its peak, after the warm-up.
+        warmup: Share of all steps over which the rate rises.
+        weight_decay: L2 on convolution and linear weights, not on biases and normalisation.
+        ema: Decay of the averaged weights per step.
+        label_smoothing: Of the label head's targets.
+        crowd_weight: Weight of the crowd head's loss beside the label head's.
+        dropout: On pooled features.
+        patience: Epochs without a better validation loss before stopping; 0 never stops early.
+        precision: Arithmetic of the backbone.
+    """
+
+    architecture: Architecture
+    side: int
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.02
+    warmup: float = 0.08
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    ema: float = 0.998
+    label_smoothing: float = 0.1
+    crowd_weight: float = 1.0
+    dropout: float = 0.3
+    gradient_clip: float = 5.0
+    patience: int = 0
+    precision: Precision = "bf16"
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave; losses in nats, shares 0 to 1, all on validation but `train_loss`."""
+
+    epoch: int
+    train_loss: float
+    label_loss: float
+    crowd_loss: float
+    label_accuracy: float
+    crowd_accuracy: float
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """Both heads' validation loss, what early stopping and the choice of epoch go by."""
+        return self.label_loss + self.crowd_loss
+
+
+@dataclass
+class _State:
+    """What a run carries from step to step."""
+
+    network: FaceNetwork
+    averaged: AveragedModel
+    optimizer: torch.optim.SGD
+    step: int = 0
+    epoch: int = 0
+    best: EpochResult | None = None
+    history: list[EpochResult] = field(default_factory=list)
+
+
+def train(
+    settings: TrainingSettings,
+    training: FaceSet,
+    validation: FaceSet,
+    run: Path,
+    backbone: Path | None,
+    device: torch.device,
+    *,
+    resume: bool = False,
+    on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    on_epoch: Callable[[EpochResult], None] = lambda result: None,
+) -> list[EpochResult]:
+    """Trains to the end and returns every epoch's result.
+
+    `run` receives `last/` (weights, averages, momentum: enough to resume), `best/` (the averaged
+    weights of the best epoch) and `history.json`. The steps after a resume draw from the same
+    seeds as an uninterrupted run's.
+
+    Raises:
+        CheckpointUnusable: `resume` without a checkpoint, or with one of other settings.
+    """
+    torch.manual_seed(settings.seed)
+    state = _start(settings, training, backbone, device)
+    if resume:
+        _resume(state, run, settings)
+    steps = settings.epochs * (len(training) // settings.batch_size)
+    train_faces = training_on(training, device)
+    while state.epoch < settings.epochs and not _stalled(state, settings.patience):
+        started = time.monotonic()
+        loss = _epoch(state, settings, train_faces, steps, on_step)
+        state.epoch += 1
+        result = validate(
+            state.averaged.module, settings, validation, device, state.epoch, loss, started
+        )
+        state.history.append(result)
+        if state.best is None or result.loss < state.best.loss:
+            state.best = result
+            _write_best(state, run, settings)
+        _write_last(state, run, settings)
+        on_epoch(result)
+    return state.history
+
+
+def validate(
+    network: torch.nn.Module,
+    settings: TrainingSettings,
+    faces: FaceSet,
+    device: torch.device,
+    epoch: int,
+    train_loss: float,
+    started: float,
+) -> EpochResult:
+    """The averaged network's losses and accuracies on `faces`."""
+    logits = predict(network, faces.crops, settings.side, device, settings.precision)
+    known = faces.has_crowd
+    votes = faces.votes.numpy()
+    clear = has_majority(votes)
+    named = logits.crowd.argmax(1).numpy()
+    return EpochResult(
+        epoch=epoch,
+        train_loss=train_loss,
+        label_loss=float(F.cross_entropy(logits.label, faces.labels)),
+        crowd_loss=float(F.cross_entropy(logits.crowd[known], faces.crowd[known])),
+        label_accuracy=float((logits.label.argmax(1) == faces.labels).float().mean()),
+        crowd_accuracy=float((named == crowd_majority(votes))[clear].mean()),
+        seconds=time.monotonic() - started,
+    )
+
+
+@torch.inference_mode()
+def predict(
+    network: torch.nn.Module,
+    crops: Tensor,
+    side: int,
+    device: torch.device,
+    precision: Precision = "fp32",
+    flip: bool = False,
+) -> Logits:
+    """Both heads' logits of uint8 crops (N, C, H, W), on the CPU.
+
+    With `flip`, the mean of the logits of each crop and its mirror image.
+    """
+    network.eval()
+    crowd, label = [], []
+    for batch in crops.split(_EVALUATION_BATCH):
+        faces = network_input(batch.to(device), side)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            answer = network(faces)
+            if flip:
+                mirrored = network(faces.flip(3))
+                answer = Logits(*((a + b) / 2 for a, b in zip(answer, mirrored, strict=True)))
+        crowd.append(answer.crowd.float().cpu())
+        label.append(answer.label.float().cpu())
+    return Logits(torch.cat(crowd), torch.cat(label))
+
+
+def both_heads_loss(
+    logits: Logits, labels: Tensor, crowd: Tensor, settings: TrainingSettings
+) -> Tensor:
+    """Mean loss over the batch, nats; faces that nobody voted on count for the label head only."""
+    label = F.cross_entropy(logits.label, labels, label_smoothing=settings.label_smoothing)
+    voted = crowd.sum(1)
+    per_face = -(crowd * F.log_softmax(logits.crowd, 1)).sum(1)
+    return label + settings.crowd_weight * per_face.sum() / voted.sum().clamp(min=1)
+
+
+def training_on(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops, labels and crowd shares on the device, the crops still uint8."""
+    return faces.crops.to(device), faces.labels.to(device), faces.crowd.to(device)
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak rate: a linear rise, then half a cosine down to zero."""
+    rise = max(1, round(steps * warmup))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def ema_decay(step: int, longest: float) -> float:
+    """Decay of the average at `step`: short at first, so that the start is forgotten."""
+    return min(longest, (1 + step) / (10 + step))
+
+
+def _start(
+    settings: TrainingSettings, training: FaceSet, backbone: Path | None, device: torch.device
+) -> _State:
+    network = FaceNetwork(settings.architecture, settings.dropout)
+    if backbone is not None:
+        start_from_imagenet(network, load_file(backbone))
+        if settings.architecture == "vgg19" and not _has_batch_norm(backbone):
+            calibrate_batch_norm(network, network_input(training.crops[:256], settings.side))
+    network = network.to(device, memory_format=torch.channels_last)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.SGD(
+        [
+            {"params": decayed, "weight_decay": settings.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=True,
+    )
+    averaged = AveragedModel(network, avg_fn=None, multi_avg_fn=None, use_buffers=True)
+    return _State(network, averaged, optimizer)
+
+
+def _has_batch_norm(backbone: Path) -> bool:
+    return any(key.endswith("running_mean") for key in load_file(backbone))
+
+
+def _epoch(
+    state: _State,
+    settings: TrainingSettings,
+    faces: tuple[Tensor, Tensor, Tensor],
+    steps: int,
+    on_step: Callable[[int, int, float], None],
+) -> float:
+    crops, labels, crowd = faces
+    device = crops.device
+    random = torch.Generator().manual_seed(settings.seed * 1000 + state.epoch)
+    state.network.train()
+    total, count = 0.0, 0
+    for places in _batches(len(labels), settings.batch_size, random):
+        index = places.to(device)
+        for group in state.optimizer.param_groups:
+            factor = learning_rate_factor(state.step, steps, settings.warmup)
+            group["lr"] = settings.learning_rate * factor
+        varied = augmented(crops[index], settings.side, settings.augmentation, random)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            logits = state.network(normalised(varied))
+        loss = both_heads_loss(logits, labels[index], crowd[index], settings)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
+        state.optimizer.step()
+        _average(state, ema_decay(state.step, settings.ema))
+        state.step += 1
+        total, count = total + float(loss.detach()), count + 1
+        on_step(state.step, steps, total / count)
+    return total / max(1, count)
+
+
+@torch.no_grad()
+def _average(state: _State, decay: float) -> None:
+    mine = list(state.averaged.module.state_dict().values())
+    theirs = list(state.network.state_dict().values())
+    floats = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+    for a, b in zip(mine, theirs, strict=True):
+        if not a.is_floating_point():
+            a.copy_(b)
+
+
+def _batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
+    order = torch.randperm(count, generator=random)
+    return iter(order[: count - count % size].split(size))
+
+
+def _stalled(state: _State, patience: int) -> bool:
+    return bool(patience and state.best and state.epoch - state.best.epoch >= patience)
+
+
+def _write_last(state: _State, run: Path, settings: TrainingSettings) -> None:
+    tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
+    tensors |= {f"averaged.{k}": v for k, v in state.averaged.module.state_dict().items()}
+    for place, parameter in enumerate(_parameters(state.optimizer)):
+        momentum = state.optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{place}"] = momentum
+    write_checkpoint(run / "last", Checkpoint(tensors, _metadata(state, settings)), state.step)
+    history = [asdict(result) for result in state.history]
+    (run / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+
+
+def _write_best(state: _State, run: Path, settings: TrainingSettings) -> None:
+    tensors = state.averaged.module.state_dict()
+    write_checkpoint(run / "best", Checkpoint(tensors, _metadata(state, settings)), state.step)
+
+
+def _metadata(state: _State, settings: TrainingSettings) -> dict[str, Any]:
+    return {
+        "settings": asdict(settings),
+        "step": state.step,
+        "epoch": state.epoch,
+        "best": asdict(state.best) if state.best else None,
+        "history": [asdict(result) for result in state.history],
+        "torch": torch.__version__,
+    }
+
+
+def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
+    checkpoint = read_checkpoint(run / "last")
+    if checkpoint is None:
+        raise CheckpointUnusable(f"{run / 'last'}: nothing to resume; start without --resume")
+    metadata = checkpoint.metadata
+    wanted = json.loads(json.dumps(asdict(settings)))
+    differing = sorted(k for k in wanted if metadata["settings"].get(k) != wanted[k])
+    if differing:
+        raise CheckpointUnusable(f"{run / 'last'} was trained with another {', '.join(differing)}")
+    state.network.load_state_dict(checkpoint.part("network"))
+    state.averaged.module.load_state_dict(checkpoint.part("averaged"))
+    momenta = checkpoint.part("momentum")
+    for place, parameter in enumerate(_parameters(state.optimizer)):
+        if str(place) in momenta:
+            state.optimizer.state[parameter]["momentum_buffer"] = momenta[str(place)].to(
+                parameter.device
+            )
+    state.step, state.epoch = metadata["step"], metadata["epoch"]
+    state.history = [EpochResult(**entry) for entry in metadata["history"]]
+    state.best = EpochResult(**metadata["best"]) if metadata["best"] else None
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
+    return (parameter for group in optimizer.param_groups for parameter in group["params"])
