@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import TypeVarTuple, Unpack, cast
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +24,8 @@ from store.records import (
     Undone,
 )
 from store.tables import FaceRow, FeedbackRow, PersonRow, ReadingRow
+
+Columns = TypeVarTuple("Columns")
 
 
 async def record_feedback(
@@ -170,7 +172,7 @@ async def feedback_of_reading(
         _joined(
             FaceRow.reading_id == reading_id,
             FeedbackRow.person_id == person_id,
-            FeedbackRow.active,
+            FeedbackRow.active.is_(True),
         ),
     )
     return tuple(sorted(rows, key=lambda row: row.face_number))
@@ -181,7 +183,7 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
 
     `trainable` is what `active_feedback_for_training` would return of it.
     """
-    recent = [FeedbackRow.active]
+    recent: list[ColumnElement[bool]] = [FeedbackRow.active.is_(True)]
     if since is not None:
         recent.append(FeedbackRow.created_at >= since)
     by_kind = await session.execute(
@@ -192,7 +194,9 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
         select(func.count(FeedbackRow.person_id.distinct())).where(*recent)
     )
     trainable = await session.scalar(
-        select(func.count()).select_from(_trainable(FeedbackRow.id).where(*recent).subquery())
+        select(func.count()).select_from(
+            _trainable(select(FeedbackRow.id)).where(*recent).subquery()
+        )
     )
     return FeedbackCounts(
         confirmations=counts.get("confirmation", 0),
@@ -205,63 +209,44 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
 async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingFace, ...]:
     """Return all feedback that stands, has a crop, and is from somebody who consents; by id."""
     rows = await session.execute(
-        _trainable(
-            FeedbackRow.id,
-            FeedbackRow.person_id,
-            FeedbackRow.kind,
-            FeedbackRow.emotion,
-            FeedbackRow.created_at,
-            FaceRow.id,
-            FaceRow.reading_id,
-            FaceRow.crowd,
-            FaceRow.label,
-            FaceRow.crop,
-            FaceRow.crop_landmarks,
-            ReadingRow.model_version,
-        ).order_by(FeedbackRow.id)
+        _trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
+        .order_by(FeedbackRow.id)
+        .execution_options(populate_existing=True)
     )
     return tuple(
-        TrainingFace(
-            feedback_id=feedback_id,
-            person_id=person_id,
-            kind=kind,
-            emotion=emotion,
-            created_at=created_at,
-            face_id=face_id,
-            reading_id=reading_id,
-            crowd=tuple(crowd),
-            label=tuple(label),
-            crop=crop,
-            crop_landmarks=None if crop_landmarks is None else landmarks_record(crop_landmarks),
-            model_version=model_version,
-        )
-        for (
-            feedback_id,
-            person_id,
-            kind,
-            emotion,
-            created_at,
-            face_id,
-            reading_id,
-            crowd,
-            label,
-            crop,
-            crop_landmarks,
-            model_version,
-        ) in rows
+        _training_face(said, face, crop, model_version) for said, face, crop, model_version in rows
     )
 
 
-def _trainable(*columns: object) -> Select[tuple[object, ...]]:
-    """Select active feedback with a crop whose giver and whose face's owner both consent."""
+def _training_face(
+    said: FeedbackRow, face: FaceRow, crop: bytes | None, model_version: str
+) -> TrainingFace:
+    points = face.crop_landmarks
+    return TrainingFace(
+        feedback_id=said.id,
+        face_id=face.id,
+        reading_id=face.reading_id,
+        person_id=said.person_id,
+        kind=cast(FeedbackKind, said.kind),
+        emotion=cast(str, said.emotion),
+        crowd=tuple(face.crowd),
+        label=tuple(face.label),
+        model_version=model_version,
+        crop=cast(bytes, crop),
+        crop_landmarks=None if points is None else landmarks_record(points),
+        created_at=said.created_at,
+    )
+
+
+def _trainable(columns: Select[Unpack[Columns]]) -> Select[Unpack[Columns]]:
+    """Narrow to active feedback with a crop whose giver and whose face's owner both consent."""
     consenting = select(PersonRow.person_id).where(PersonRow.consent == "given")
     return (
-        select(*columns)  # type: ignore[call-overload,no-any-return]  # columns vary by caller
-        .select_from(FeedbackRow)
+        columns.select_from(FeedbackRow)
         .join(FaceRow, FaceRow.id == FeedbackRow.face_id)
         .join(ReadingRow, ReadingRow.id == FaceRow.reading_id)
         .where(
-            FeedbackRow.active,
+            FeedbackRow.active.is_(True),
             FaceRow.crop.is_not(None),
             FeedbackRow.person_id.in_(consenting),
             FaceRow.person_id.in_(consenting),

@@ -1,5 +1,6 @@
 """The numbers behind `/stats`, computed from rows alone."""
 
+import math
 from datetime import date, datetime
 from typing import Any
 
@@ -27,7 +28,7 @@ async def statistics(session: AsyncSession, *, since: datetime | None = None) ->
     now, by anybody. `people` counts those who sent such a photo. Days without anything are left
     out; the inbox and the model version are those of now.
     """
-    recent = [ReadingRow.status == "read"]
+    recent: list[ColumnElement[bool]] = [ReadingRow.status == "read"]
     if since is not None:
         recent.append(ReadingRow.created_at >= since)
     readings = await _count(session, select(func.count(ReadingRow.id)).where(*recent))
@@ -69,8 +70,8 @@ def percentile(values: list[float], share: float) -> float | None:
     if not values:
         return None
     ordered = sorted(values)
-    rank = -(-len(ordered) * share // 1)  # ceil
-    return ordered[max(int(rank), 1) - 1]
+    rank = max(math.ceil(len(ordered) * share), 1)
+    return ordered[rank - 1]
 
 
 def _of_reading() -> ColumnElement[bool]:

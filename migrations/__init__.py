@@ -1,0 +1,1 @@
+"""Alembic: the only thing that creates or changes a schema. Use `migrations.commands`."""
