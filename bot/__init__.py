@@ -1,0 +1,1 @@
+"""Feelback's Telegram bot: handlers, replies, pictures and the durable inbox."""
