@@ -1,26 +1,66 @@
-"""From an image and a face's landmarks to its crop, framed as the training faces are."""
+"""From an image and a face's landmarks to its crop, framed as the training faces are.
 
+Knows no networks and no emotions.
+"""
+
+import io
+import math
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from fer_model.decoding import Photo
+from fer_model.decoding import Photo, decode_photo
+from fer_model.errors import NotAnImage
 from fer_model.readings import Landmarks
 
 CROP_SIDE: Final = 96
 """Side of a face crop in px: twice a training face's, so that shrinking it loses nothing."""
 
 KEPT_SIDE: Final = 320
-"""Side of a kept crop in px, of which the face crop is the middle 224: larger than any network's
-input, so that a later input size does not void what people gave."""
+"""Side of a kept crop in px: larger than any network's input, so that a later input size does not
+void what people gave."""
+
+KEPT_FACE: Final = 224
+"""Side in px of the face crop in the middle of a kept crop; the rest is margin for augmentation."""
+
+EYES_ACROSS: Final = 0.498
+EYES_DOWN: Final = 0.390
+"""Where the point between the eyes lies in a training face, as a share of its side."""
+
+EYE_DISTANCE: Final = 0.358
+EYES_TO_MOUTH: Final = 0.380
+"""Between the eyes, and from between them to the middle of the mouth, as a share of the side.
+
+Source of the four: medians over the faces that YuNet finds in 3,000 of FER2013's training images
+(2,852 of them); `python -m benchmarks.framing` measures them again.
+"""
+
+TURNED: Final = 0.9
+"""A turned face shows its eyes closer together; its side is then at least this share of what the
+distance to the mouth says. On the training images above, where the true frame is known, the 99th
+percentile of the corners' error is 22 px of 48 with it, 46 px by the eyes alone, 20 px by all five
+points; the median is 4.0, 4.0 and 4.4 px."""
+
+_KEPT_QUALITY: Final = 95
+"""JPEG quality of a kept crop, colour not subsampled: about 40 kB, differences invisible."""
 
 
 def face_crop(
     image: NDArray[np.uint8], landmarks: Landmarks, side: int = CROP_SIDE
 ) -> NDArray[np.uint8]:
-    """The face upright and framed as a training face, uint8 (side, side, 3)."""
-    raise NotImplementedError
+    """The face upright and framed as a training face, uint8 (side, side, 3).
+
+    What lies outside the image repeats its border.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        landmarks: Five points in px of the image.
+        side: In px.
+    """
+    return _cut(image, landmarks, side, 1.0)
 
 
 def kept_crop(photo: Photo, landmarks: Landmarks) -> bytes:
@@ -29,7 +69,10 @@ def kept_crop(photo: Photo, landmarks: Landmarks) -> bytes:
     Raises:
         PhotoRefused: The photo cannot be read.
     """
-    raise NotImplementedError
+    crop = _cut(decode_photo(photo), landmarks, KEPT_SIDE, KEPT_SIDE / KEPT_FACE)
+    file = io.BytesIO()
+    Image.fromarray(crop).save(file, "JPEG", quality=_KEPT_QUALITY, subsampling=0)
+    return file.getvalue()
 
 
 def face_of_kept(kept: bytes, side: int = CROP_SIDE) -> NDArray[np.uint8]:
@@ -38,4 +81,64 @@ def face_of_kept(kept: bytes, side: int = CROP_SIDE) -> NDArray[np.uint8]:
     Raises:
         PhotoRefused: The bytes cannot be read, or are no kept crop.
     """
-    raise NotImplementedError
+    crop = decode_photo(kept)
+    if crop.shape != (KEPT_SIDE, KEPT_SIDE, 3):
+        raise NotAnImage(f"a kept crop is {KEPT_SIDE} px square, not {crop.shape[1::-1]}")
+    margin = (KEPT_SIDE - KEPT_FACE) // 2
+    face = crop[margin : margin + KEPT_FACE, margin : margin + KEPT_FACE]
+    shrinks = side < KEPT_FACE
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8)
+
+
+def _cut(
+    image: NDArray[np.uint8], landmarks: Landmarks, side: int, span: float
+) -> NDArray[np.uint8]:
+    """The square around a face, `span` times as wide as its training frame."""
+    centre, frame, angle = _frame(landmarks)
+    width = frame * span
+    scale = side / width
+    # Shrinking happens by area before turning, or fine detail would alias.
+    reach = width * math.sqrt(0.5) + 2 / min(scale, 1)
+    corner = np.floor(np.clip(centre - reach, 0, np.array(image.shape[1::-1]) - 1)).astype(int)
+    far = np.ceil(np.clip(centre + reach, corner + 1, image.shape[1::-1])).astype(int)
+    region = image[corner[1] : far[1], corner[0] : far[0]]
+    shrink = np.ones(2)
+    if scale < 1:
+        extent = np.array(region.shape[1::-1])
+        size = np.maximum(np.round(extent * scale), 1).astype(int)
+        region = cv2.resize(region, size.tolist(), interpolation=cv2.INTER_AREA).astype(np.uint8)
+        shrink = size / extent
+    # From the crop back to the region, in px whose centres lie at halves.
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    linear = (turn / scale) * shrink[:, None]
+    shift = (centre - corner) * shrink - linear @ np.full(2, side / 2)
+    matrix = np.column_stack([linear, shift + linear @ np.full(2, 0.5) - 0.5])
+    crop = cv2.warpAffine(
+        region,
+        matrix,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(crop, np.uint8)
+
+
+def _frame(landmarks: Landmarks) -> tuple[NDArray[np.float64], float, float]:
+    """Centre (x, y) and side in px, and roll in radians, of the training frame around a face."""
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise ValueError(f"landmarks are five points, not {points.shape}")
+    between = points[:2].mean(axis=0)
+    across = points[1] - points[0]
+    down = points[3:].mean(axis=0) - between
+    by_eyes = math.hypot(*across) / EYE_DISTANCE
+    by_mouth = math.hypot(*down) / EYES_TO_MOUTH
+    side = max(by_eyes, TURNED * by_mouth, 1.0)
+    angle = math.atan2(across[1], across[0])
+    offset = np.array([0.5 - EYES_ACROSS, 0.5 - EYES_DOWN]) * side
+    turned = (
+        offset[0] * math.cos(angle) - offset[1] * math.sin(angle),
+        offset[0] * math.sin(angle) + offset[1] * math.cos(angle),
+    )
+    return between + np.array(turned), side, angle

@@ -214,7 +214,7 @@ def _minimised(loss: Callable[[Tensor], Tensor], start: Sequence[float]) -> Tens
         value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return float(value)
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]  # likewise
     return x.detach()
 
 
