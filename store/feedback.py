@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVarTuple, Unpack, cast
+from typing import TypeVarTuple, cast
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -238,7 +238,7 @@ def _training_face(
     )
 
 
-def _trainable(columns: Select[Unpack[Columns]]) -> Select[Unpack[Columns]]:
+def _trainable(columns: Select[*Columns]) -> Select[*Columns]:
     """Narrow to active feedback with a crop whose giver and whose face's owner both consent."""
     consenting = select(PersonRow.person_id).where(PersonRow.consent == "given")
     return (
