@@ -107,6 +107,8 @@ class BotSide:
     ) -> web.Response:
         """Logs the request and makes its answer; a dropped connection swallows that answer."""
         dropped = fault is not None and fault.kind in ("drop_before", "drop_after")
+        # A stopped bot leaves its last poll behind: nobody gets that answer either.
+        dropped |= request is not None and request.transport is None
         status = 0 if dropped else 200 if body["ok"] else int(body["error_code"])
         text = json.dumps(body, ensure_ascii=False)
         self.requests.append(
