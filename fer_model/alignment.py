@@ -14,6 +14,7 @@ from PIL import Image
 
 from fer_model.decoding import Photo, decode_photo
 from fer_model.errors import NotAnImage
+from fer_model.geometry import Square
 from fer_model.readings import Landmarks
 
 CROP_SIDE: Final = 96
@@ -60,7 +61,7 @@ def face_crop(
         landmarks: Five points in px of the image.
         side: In px.
     """
-    return _cut(image, landmarks, side, 1.0)
+    return frame_of(landmarks).cut(image, side)
 
 
 def kept_crop(photo: Photo, landmarks: Landmarks) -> bytes:
@@ -69,7 +70,8 @@ def kept_crop(photo: Photo, landmarks: Landmarks) -> bytes:
     Raises:
         PhotoRefused: The photo cannot be read.
     """
-    crop = _cut(decode_photo(photo), landmarks, KEPT_SIDE, KEPT_SIDE / KEPT_FACE)
+    kept = frame_of(landmarks).widened(KEPT_SIDE / KEPT_FACE)
+    crop = kept.cut(decode_photo(photo), KEPT_SIDE)
     file = io.BytesIO()
     Image.fromarray(crop).save(file, "JPEG", quality=_KEPT_QUALITY, subsampling=0)
     return file.getvalue()
@@ -91,41 +93,12 @@ def face_of_kept(kept: bytes, side: int = CROP_SIDE) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8)
 
 
-def _cut(
-    image: NDArray[np.uint8], landmarks: Landmarks, side: int, span: float
-) -> NDArray[np.uint8]:
-    """The square around a face, `span` times as wide as its training frame."""
-    centre, frame, angle = _frame(landmarks)
-    width = frame * span
-    scale = side / width
-    # Shrinking happens by area before turning, or fine detail would alias.
-    reach = width * math.sqrt(0.5) + 2 / min(scale, 1)
-    corner = np.floor(np.clip(centre - reach, 0, np.array(image.shape[1::-1]) - 1)).astype(int)
-    far = np.ceil(np.clip(centre + reach, corner + 1, image.shape[1::-1])).astype(int)
-    region = image[corner[1] : far[1], corner[0] : far[0]]
-    shrink = np.ones(2)
-    if scale < 1:
-        extent = np.array(region.shape[1::-1])
-        size = np.maximum(np.round(extent * scale), 1).astype(int)
-        region = cv2.resize(region, size.tolist(), interpolation=cv2.INTER_AREA).astype(np.uint8)
-        shrink = size / extent
-    # From the crop back to the region, in px whose centres lie at halves.
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = (turn / scale) * shrink[:, None]
-    shift = (centre - corner) * shrink - linear @ np.full(2, side / 2)
-    matrix = np.column_stack([linear, shift + linear @ np.full(2, 0.5) - 0.5])
-    crop = cv2.warpAffine(
-        region,
-        matrix,
-        (side, side),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(crop, np.uint8)
+def frame_of(landmarks: Landmarks) -> Square:
+    """The square around a face that a training image would show.
 
-
-def _frame(landmarks: Landmarks) -> tuple[NDArray[np.float64], float, float]:
-    """Centre (x, y) and side in px, and roll in radians, of the training frame around a face."""
+    Raises:
+        ValueError: Not five finite points.
+    """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise ValueError(f"landmarks are five points, not {points.shape}")
@@ -136,9 +109,8 @@ def _frame(landmarks: Landmarks) -> tuple[NDArray[np.float64], float, float]:
     by_mouth = math.hypot(*down) / EYES_TO_MOUTH
     side = max(by_eyes, TURNED * by_mouth, 1.0)
     angle = math.atan2(across[1], across[0])
-    offset = np.array([0.5 - EYES_ACROSS, 0.5 - EYES_DOWN]) * side
-    turned = (
-        offset[0] * math.cos(angle) - offset[1] * math.sin(angle),
-        offset[0] * math.sin(angle) + offset[1] * math.cos(angle),
-    )
-    return between + np.array(turned), side, angle
+    around_eyes = Square(float(between[0]), float(between[1]), side, angle)
+    # The frame's middle, seen from the eyes as its own middle.
+    middle = np.array([[1 - EYES_ACROSS, 1 - EYES_DOWN]])
+    x, y = around_eyes.to_image(middle, 1.0)[0].tolist()
+    return Square(x, y, side, angle)

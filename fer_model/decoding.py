@@ -113,7 +113,7 @@ _FORMATS: Final = (
     _Format(
         "HEIC",
         lambda b: b[4:8] == b"ftyp" and b[8:12] in _HEIF_BRANDS,
-        lambda file: pillow_heif.open_heif(file),
+        pillow_heif.open_heif,
     ),
 )
 

