@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.playground.errors import Refused, bad_request
 from bot.playground.faults import Fault, FaultPlan
-from bot.playground.methods import call
+from bot.playground.methods import call, full_name
 from bot.playground.parameters import Parameters, Upload
 from bot.playground.record import RequestRecord
 from bot.playground.world import World
@@ -41,7 +41,7 @@ class BotSide:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One method call."""
-        method = request.match_info["method"]
+        method = full_name(request.match_info["method"])
         began = time.monotonic()
         try:
             self._check_token(request)

@@ -67,18 +67,20 @@ class Method:
     parameters: frozenset[str]
 
 
+def full_name(name: str) -> str:
+    """A method's name as the Bot API writes it; Telegram takes it in any case."""
+    return _FULL_NAMES.get(name.lower(), name)
+
+
 async def call(world: World, name: str, parameters: Parameters, *, strict: bool) -> Any:
-    """The result of a method by its name, in any case.
+    """The result of a method by its full name.
 
     Raises:
         Refused: whatever Telegram would refuse, and in strict mode any unknown parameter.
     """
-    method = METHODS.get(name.lower())
+    method = METHODS.get(name)
     if method is None:
-        known = {known.lower(): known for known in METHOD_NAMES}
-        if name.lower() in known:
-            raise not_offered(f"{known[name.lower()]}")
-        raise Refused(404, "Not Found")
+        raise not_offered(name) if name in METHOD_NAMES else Refused(404, "Not Found")
     unknown = parameters.names() - method.parameters
     if strict and unknown:
         raise bad_request(f"the playground knows no parameter {sorted(unknown)} of {name}")
@@ -548,50 +550,49 @@ def _method(answer: Callable[[World, Parameters], Awaitable[Any]], parameters: s
     return Method(answer, frozenset(parameters.split()))
 
 
+_FULL_NAMES = {name.lower(): name for name in METHOD_NAMES}
+
 METHODS: Mapping[str, Method] = {
-    name.lower(): method
-    for name, method in {
-        "getMe": _method(get_me),
-        "getUpdates": _method(get_updates, "offset limit timeout allowed_updates"),
-        "setWebhook": _method(
-            set_webhook,
-            "url certificate ip_address max_connections allowed_updates drop_pending_updates"
-            " secret_token",
-        ),
-        "deleteWebhook": _method(delete_webhook, "drop_pending_updates"),
-        "getWebhookInfo": _method(get_webhook_info),
-        "setMyCommands": _method(set_my_commands, f"commands {SCOPED}"),
-        "getMyCommands": _method(get_my_commands, SCOPED),
-        "deleteMyCommands": _method(delete_my_commands, SCOPED),
-        "setMyDescription": _method(_describe("description", 512), "description language_code"),
-        "getMyDescription": _method(_described("description"), "language_code"),
-        "setMyShortDescription": _method(
-            _describe("short_description", 120), "short_description language_code"
-        ),
-        "getMyShortDescription": _method(_described("short_description"), "language_code"),
-        "sendMessage": _method(
-            send_message, f"{SENDING} text parse_mode entities link_preview_options"
-        ),
-        "sendPhoto": _method(send_photo, f"{SENDING} {CAPTION} photo has_spoiler"),
-        "sendDocument": _method(
-            send_document,
-            f"{SENDING} document thumbnail caption parse_mode caption_entities"
-            " disable_content_type_detection",
-        ),
-        "sendChatAction": _method(send_chat_action, "chat_id message_thread_id action"),
-        "editMessageText": _method(
-            edit_message_text, f"{EDITING} text parse_mode entities link_preview_options"
-        ),
-        "editMessageCaption": _method(edit_message_caption, f"{EDITING} {CAPTION}"),
-        "editMessageReplyMarkup": _method(edit_message_reply_markup, EDITING),
-        "editMessageMedia": _method(edit_message_media, f"{EDITING} media"),
-        "deleteMessage": _method(delete_message, "chat_id message_id"),
-        "deleteMessages": _method(delete_messages, "chat_id message_ids"),
-        "answerCallbackQuery": _method(
-            answer_callback_query, "callback_query_id text show_alert url cache_time"
-        ),
-        "getFile": _method(get_file, "file_id"),
-        "setMessageReaction": _method(set_message_reaction, "chat_id message_id reaction is_big"),
-        "getChat": _method(get_chat, "chat_id"),
-    }.items()
+    "getMe": _method(get_me),
+    "getUpdates": _method(get_updates, "offset limit timeout allowed_updates"),
+    "setWebhook": _method(
+        set_webhook,
+        "url certificate ip_address max_connections allowed_updates drop_pending_updates"
+        " secret_token",
+    ),
+    "deleteWebhook": _method(delete_webhook, "drop_pending_updates"),
+    "getWebhookInfo": _method(get_webhook_info),
+    "setMyCommands": _method(set_my_commands, f"commands {SCOPED}"),
+    "getMyCommands": _method(get_my_commands, SCOPED),
+    "deleteMyCommands": _method(delete_my_commands, SCOPED),
+    "setMyDescription": _method(_describe("description", 512), "description language_code"),
+    "getMyDescription": _method(_described("description"), "language_code"),
+    "setMyShortDescription": _method(
+        _describe("short_description", 120), "short_description language_code"
+    ),
+    "getMyShortDescription": _method(_described("short_description"), "language_code"),
+    "sendMessage": _method(
+        send_message, f"{SENDING} text parse_mode entities link_preview_options"
+    ),
+    "sendPhoto": _method(send_photo, f"{SENDING} {CAPTION} photo has_spoiler"),
+    "sendDocument": _method(
+        send_document,
+        f"{SENDING} document thumbnail caption parse_mode caption_entities"
+        " disable_content_type_detection",
+    ),
+    "sendChatAction": _method(send_chat_action, "chat_id message_thread_id action"),
+    "editMessageText": _method(
+        edit_message_text, f"{EDITING} text parse_mode entities link_preview_options"
+    ),
+    "editMessageCaption": _method(edit_message_caption, f"{EDITING} {CAPTION}"),
+    "editMessageReplyMarkup": _method(edit_message_reply_markup, EDITING),
+    "editMessageMedia": _method(edit_message_media, f"{EDITING} media"),
+    "deleteMessage": _method(delete_message, "chat_id message_id"),
+    "deleteMessages": _method(delete_messages, "chat_id message_ids"),
+    "answerCallbackQuery": _method(
+        answer_callback_query, "callback_query_id text show_alert url cache_time"
+    ),
+    "getFile": _method(get_file, "file_id"),
+    "setMessageReaction": _method(set_message_reaction, "chat_id message_id reaction is_big"),
+    "getChat": _method(get_chat, "chat_id"),
 }
