@@ -200,9 +200,22 @@ def astronaut() -> bytes:
     return buffer.getvalue()
 
 
+def environment_for(playground: Playground, folder: Path) -> dict[str, str]:
+    """What the bot's and the trainer's processes are told: other base URLs, and a fresh home."""
+    return os.environ | {
+        "FEELBACK_TOKEN": playground.token,
+        "FEELBACK_BASE_URL": playground.base_url,
+        "FEELBACK_BASE_FILE_URL": playground.base_file_url,
+        "FEELBACK_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'demo.db').resolve()}",
+        "FEELBACK_MODELS": str((folder / "models").resolve()),
+        "FEELBACK_ADMIN_IDS": str(ADMIN_ID),
+        "FEELBACK_MODEL_POLL_SECONDS": "1",
+    }
+
+
 @contextlib.asynccontextmanager
-async def running_bot(stage: Stage, playground: Playground) -> AsyncIterator[None]:
-    """The unmodified bot as a process, until the end of the block.
+async def running_bot(stage: Stage, playground: Playground) -> AsyncIterator[int]:
+    """The unmodified bot as a process, until the end of the block; gives its process id.
 
     Raises:
         DemoFailed: It ended before it asked for updates.
@@ -214,7 +227,7 @@ async def running_bot(stage: Stage, playground: Playground) -> AsyncIterator[Non
         )
         try:
             await _polled(process, playground, stage)
-            yield
+            yield process.pid
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
@@ -246,16 +259,7 @@ async def demo(port: int, folder: Path, once: bool, wait: Callable[[], asyncio.E
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     async with Playground(port=port) as playground:
-        environment = os.environ | {
-            "FEELBACK_TOKEN": playground.token,
-            "FEELBACK_BASE_URL": playground.base_url,
-            "FEELBACK_BASE_FILE_URL": playground.base_file_url,
-            "FEELBACK_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'demo.db').resolve()}",
-            "FEELBACK_MODELS": str((folder / "models").resolve()),
-            "FEELBACK_ADMIN_IDS": str(ADMIN_ID),
-            "FEELBACK_MODEL_POLL_SECONDS": "1",
-        }
-        stage = Stage(folder, environment, console)
+        stage = Stage(folder, environment_for(playground, folder), console)
         console.print("Starting the stand-in for Telegram and the bot ...")
         try:
             async with running_bot(stage, playground):
