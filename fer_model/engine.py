@@ -1,19 +1,31 @@
 """The engine: photos in, readings out. Loaded once, used from any thread."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fer_model.decoding import Photo
-from fer_model.errors import FerModelError
-from fer_model.readings import Blend, Reading
-from fer_model.versions import ModelVersion
+from fer_model.alignment import CROP_SIDE, face_crop
+from fer_model.blend import blends
+from fer_model.decoding import Photo, decode_photo
+from fer_model.detection import Detector, FoundFaces
+from fer_model.emotions import EMOTION_COUNT
+from fer_model.errors import DeviceUnavailable, EngineClosed, FerModelError
+from fer_model.networks import FaceNetwork, Logits, network_input
+from fer_model.readings import Blend, Face, Reading
+from fer_model.versions import Member, ModelVersion, load_members, read_version, shipped_version
 
 Device = Literal["cpu", "cuda", "auto"]
+
+BATCH: Final = 64
+"""Face crops that go through the networks at once: bounds memory, and more is not faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +36,39 @@ class MemberLogits:
     label: NDArray[np.float32]
 
 
-class Engine:
-    """A loaded model version with its face detector; thread-safe."""
+@dataclass(frozen=True)
+class Located:
+    """A photo's faces before they are blended.
 
-    version: ModelVersion
+    Attributes:
+        found: Where they are.
+        crops: Their crops, uint8 (N, S, S, 3), in the same order.
+        width: Of the image, px.
+        height: Likewise.
+    """
+
+    found: FoundFaces
+    crops: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+class Engine:
+    """A loaded model version with its face detector; thread-safe. Made by `Engine.load`.
+
+    Attributes:
+        version: The model version that it answers with.
+        device: Where the networks run.
+    """
+
+    def __init__(self, version: ModelVersion, members: Sequence[Member], device: str) -> None:
+        self.version = version
+        self.device = torch.device(device)
+        self._members = [
+            Member(_for_inference(member.network, self.device), member.side) for member in members
+        ]
+        self._detector = Detector()
+        self._closing = threading.Lock()
 
     @classmethod
     def load(
@@ -45,7 +86,11 @@ class Engine:
             DetectorMissing: The face detector's weights are not installed.
             DeviceUnavailable: No such device.
         """
-        raise NotImplementedError
+        chosen = _device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        checked = read_version(version if version is not None else shipped_version())
+        return cls(checked, load_members(checked), chosen)
 
     def read(self, photo: Photo) -> Reading:
         """One photo's faces, each with its blend.
@@ -53,24 +98,140 @@ class Engine:
         Raises:
             PhotoRefused: The photo cannot be read; see `fer_model.errors` for why.
         """
-        raise NotImplementedError
+        located = self.locate(photo)
+        return self.reading(located, self.blend(located.crops))
 
     def read_many(self, photos: Sequence[Photo]) -> list[Reading | FerModelError]:
         """A reading per photo, or why it has none; the faces of all are blended together."""
-        raise NotImplementedError
+        located: list[Located | FerModelError] = []
+        for photo in photos:
+            try:
+                located.append(self.locate(photo))
+            except FerModelError as error:
+                located.append(error)
+        crops = [item.crops for item in located if isinstance(item, Located)]
+        answers = iter(self.blend(np.concatenate(crops)) if crops else [])
+        return [
+            self.reading(item, [next(answers) for _ in item.crops])
+            if isinstance(item, Located)
+            else item
+            for item in located
+        ]
+
+    def locate(self, photo: Photo) -> Located:
+        """The photo decoded, its faces found and cut out: all that needs no network of ours.
+
+        Raises:
+            PhotoRefused: The photo cannot be read.
+        """
+        image = decode_photo(photo)
+        found = self._detector.find(image)
+        crops = np.zeros((len(found.faces), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+        for crop, face in zip(crops, found.faces, strict=True):
+            crop[:] = face_crop(image, face.landmarks)
+        return Located(found, crops, width=image.shape[1], height=image.shape[0])
+
+    def reading(self, located: Located, answers: Sequence[Blend]) -> Reading:
+        """The reading of a located photo with the blends of its crops."""
+        faces = tuple(
+            Face(number, face.box, face.landmarks, face.score, blend)
+            for number, (face, blend) in enumerate(
+                zip(located.found.faces, answers, strict=True), start=1
+            )
+        )
+        return Reading(
+            faces, located.found.too_small, located.width, located.height, self.version.digest
+        )
 
     def blend(self, crops: NDArray[np.uint8]) -> list[Blend]:
         """A blend per face crop, uint8 (N, S, S, 3) or grey (N, S, S)."""
-        raise NotImplementedError
+        logits = self.logits(crops)
+        return blends(logits.crowd, logits.label, self.version.metadata.calibrations)
 
     def logits(self, crops: NDArray[np.uint8]) -> MemberLogits:
-        """The members' logits of face crops, uint8 (N, S, S, 3) or grey (N, S, S)."""
-        raise NotImplementedError
+        """The members' logits of face crops, uint8 (N, S, S, 3) or grey (N, S, S).
+
+        Raises:
+            ValueError: Not such crops.
+            EngineClosed: The engine was closed.
+        """
+        with self._closing:
+            members = list(self._members)
+        if not members:
+            raise EngineClosed
+        if crops.dtype != np.uint8 or not (
+            crops.ndim == 3 or (crops.ndim == 4 and crops.shape[3] == 3)
+        ):
+            raise ValueError(f"crops are uint8 (N, S, S, 3) or (N, S, S), not {crops.shape}")
+        answers = [self._member_logits(member, crops) for member in members]
+        return MemberLogits(
+            np.stack([crowd for crowd, _ in answers]), np.stack([label for _, label in answers])
+        )
 
     def warm_up(self) -> None:
         """Runs everything once, so that the first photo does not wait for lazy set-up."""
-        raise NotImplementedError
+        self._detector.find(np.zeros((480, 640, 3), np.uint8))
+        self.blend(np.zeros((1, CROP_SIDE, CROP_SIDE, 3), np.uint8))
 
     def close(self) -> None:
-        """Lets go of the weights; later calls raise `EngineClosed`."""
-        raise NotImplementedError
+        """Lets go of the weights; later calls raise `EngineClosed`, calls under way finish."""
+        with self._closing:
+            self._members = []
+
+    def _member_logits(
+        self, member: Member, crops: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        parts = [
+            self._batch_logits(member, crops[start : start + BATCH])
+            for start in range(0, len(crops), BATCH)
+        ]
+        if not parts:
+            nothing = np.zeros((0, EMOTION_COUNT), np.float32)
+            return nothing, nothing
+        crowd, label = (
+            torch.cat(heads).float().cpu().numpy() for heads in zip(*parts, strict=True)
+        )
+        return crowd, label
+
+    @torch.inference_mode()
+    def _batch_logits(self, member: Member, crops: NDArray[np.uint8]) -> Logits:
+        batch = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
+        planes = batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
+        faces = network_input(planes, member.side)
+        seen = self._forward(member.network, faces)
+        if not self.version.metadata.flip_average:
+            return seen
+        mirrored = self._forward(member.network, faces.flip(-1))
+        return Logits((seen.crowd + mirrored.crowd) / 2, (seen.label + mirrored.label) / 2)
+
+    def _forward(self, network: FaceNetwork, faces: Tensor) -> Logits:
+        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+            answer: Logits = network(faces)
+        return answer
+
+
+def _device(asked: Device) -> str:
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "cpu" or (asked == "cuda" and torch.cuda.is_available()):
+        return asked
+    raise DeviceUnavailable(asked)
+
+
+def _for_inference(network: FaceNetwork, device: torch.device) -> FaceNetwork:
+    """The network with every batch normalisation folded into the convolution before it."""
+    network.eval().requires_grad_(requires_grad=False)
+    _fold(network.backbone)
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # torch's types lack it
+
+
+def _fold(module: nn.Module) -> None:
+    # In both backbones a convolution is followed, among its siblings, by its own normalisation.
+    previous: tuple[str, nn.Module] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], nn.Conv2d):
+            setattr(module, previous[0], fuse_conv_bn_eval(previous[1], child))
+            setattr(module, name, nn.Identity())
+        else:
+            _fold(child)
+        previous = name, child
