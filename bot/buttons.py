@@ -4,8 +4,13 @@ Data begins with the format's version, so that a button from an older program is
 instead of being misread. Telegram allows 64 bytes.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Final, TypeAlias, cast
+
+from store.emotions import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,78 @@ Button: TypeAlias = (
 )
 
 
+FORMAT: Final = "1"
+LONGEST: Final = 64  # bytes; Bot API, InlineKeyboardButton.callback_data
+
+_NAMES: Final[Mapping[type[Button], str]] = MappingProxyType(
+    {
+        Confirm: "yes",
+        AskCorrection: "no",
+        Correct: "is",
+        PickFace: "face",
+        ChooseFace: "pick",
+        Page: "page",
+        Undo: "undo",
+        GiveConsent: "agree",
+        DeclineConsent: "decline",
+        ForgetMe: "forget",
+        KeepMe: "keep",
+        StatisticsRange: "stats",
+    }
+)
+_KINDS: Final = MappingProxyType({name: kind for kind, name in _NAMES.items()})
+
+_READING_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+# At most what a database's BIGINT holds; faces, pages and days are bounded likewise.
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+_EVER: Final = "ever"
+
+
 def encode(button: Button) -> str:
     """The callback data of a button, at most 64 bytes."""
-    raise NotImplementedError
+    values = (getattr(button, field.name) for field in fields(button))
+    parts = (_EVER if value is None else str(value) for value in values)
+    encoded = ":".join((FORMAT, _NAMES[type(button)], *parts))
+    if len(encoded.encode()) > LONGEST:
+        raise ValueError(f"longer than {LONGEST} bytes: {encoded}")
+    return encoded
 
 
 def decode(callback_data: str) -> Button | None:
     """The button of this callback data; None where it is of another version, or garbage."""
-    raise NotImplementedError
+    version, _, rest = callback_data.partition(":")
+    name, *parts = rest.split(":")
+    kind = _KINDS.get(name)
+    if version != FORMAT or kind is None or len(parts) != len(fields(kind)):
+        return None
+    values: dict[str, str | int | None] = {}
+    for field, part in zip(fields(kind), parts, strict=True):
+        if not _is_valid(field.name, part):
+            return None
+        values[field.name] = _value(field.name, part)
+    # The fields are checked one by one above, which the type checker cannot see.
+    return cast(Callable[..., Button], kind)(**values)
+
+
+def _is_valid(field: str, part: str) -> bool:
+    match field:
+        case "reading_id":
+            return _READING_ID.fullmatch(part) is not None
+        case "emotion":
+            return part in EMOTIONS
+        case "days":
+            return part == _EVER or _is_positive(part)
+        case "page":
+            return _NUMBER.fullmatch(part) is not None
+        case _:
+            return _is_positive(part)
+
+
+def _is_positive(part: str) -> bool:
+    return part != "0" and _NUMBER.fullmatch(part) is not None
+
+
+def _value(field: str, part: str) -> str | int | None:
+    if field in ("reading_id", "emotion"):
+        return part
+    return None if part == _EVER else int(part)

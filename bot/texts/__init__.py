@@ -5,5 +5,6 @@ A translator adds a file `LANGUAGE.toml` with the keys of `en.toml`, and its plu
 """
 
 from bot.texts.catalogue import Catalogue, CatalogueDamaged, Html, Texts
+from bot.texts.keys import Key
 
-__all__ = ["Catalogue", "CatalogueDamaged", "Html", "Texts"]
+__all__ = ["Catalogue", "CatalogueDamaged", "Html", "Key", "Texts"]
