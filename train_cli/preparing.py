@@ -246,9 +246,7 @@ def _proportional(samples: Sequence[Sample], seed: int) -> dict[SplitName, list[
     return {"train": train, "validation": validation, "test": test}
 
 
-def _carve(
-    samples: Sequence[Sample], share: float, seed: int
-) -> tuple[list[Sample], list[Sample]]:
+def _carve(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
     """Splits off a stratified share; `samples` hold each picture once."""
     random = np.random.default_rng(seed)
     kept: list[Sample] = []

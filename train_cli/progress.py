@@ -1,7 +1,7 @@
 """How a long job shows itself: a live bar on a terminal, a plain line now and then in a log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -10,6 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 LOG_EVERY: Final = 60.0
 """Seconds between two lines where there is no terminal."""
+
+
+def unheard(*progress: object) -> None:
+    """A callback for whoever does not want to be told."""
 
 
 class OnStep(Protocol):
@@ -39,6 +43,24 @@ def step_progress(console: Console, title: str) -> Iterator[OnStep]:
             progress.update(task, completed=step, total=steps, loss=loss)
 
         yield on_step
+
+
+@contextmanager
+def face_progress(console: Console, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A callback that is told how many more faces are done, and shows how many of `total` are."""
+    if not console.is_terminal:
+        console.print(f"{title}: {total} faces", soft_wrap=True)
+        yield unheard
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda count: progress.advance(task, count)
 
 
 class _Lines:

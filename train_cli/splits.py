@@ -4,7 +4,6 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -15,9 +14,7 @@ from torch import Tensor
 from fer_model.emotions import EMOTIONS
 from fer_model.networks import FACE_SIDE
 from train_cli.errors import SplitUnusable
-from train_cli.preparing import VOTE_COLUMNS
-
-_CONTEMPT: Final = VOTE_COLUMNS.index("contempt")
+from train_cli.votes import VOTE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class FaceSet:
 
     @property
     def has_crowd(self) -> Tensor:
-        """bool (N,): at least one vote went to one of the seven emotions."""
+        """Whether (N,) at least one vote went to one of the seven emotions."""
         return self.votes[:, : len(EMOTIONS)].sum(1) > 0
 
     def subset(self, places: Sequence[int] | NDArray[np.int64]) -> "FaceSet":
@@ -73,7 +70,7 @@ def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
     table = folder / f"{name}.csv"
     try:
         with table.open(newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))[:limit]
+            rows = _spread(list(csv.DictReader(handle)), limit)
     except OSError as error:
         raise SplitUnusable(f"{table} is missing: run `train_cli prepare` first") from error
     if not rows:
@@ -94,6 +91,13 @@ def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
     )
 
 
+def _spread(rows: list[dict[str, str]], limit: int | None) -> list[dict[str, str]]:
+    """At most `limit` rows, evenly from the first to the last, so that every emotion is there."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return [rows[place * len(rows) // limit] for place in range(limit)]
+
+
 def read_crop(path: Path) -> NDArray[np.uint8]:
     """One face image as grey uint8 (48, 48)."""
     with Image.open(path) as image:
@@ -101,22 +105,3 @@ def read_crop(path: Path) -> NDArray[np.uint8]:
         if grey.size != (FACE_SIDE, FACE_SIDE):
             grey = grey.resize((FACE_SIDE, FACE_SIDE), Image.Resampling.BILINEAR)
         return np.asarray(grey, dtype=np.uint8)
-
-
-def crowd_majority(votes: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The place in `EMOTIONS` most people named, per row of votes (N, 10); -1 for none of them.
-
-    Rows are judged as FER+ does (Barsoum et al. 2016): the winner among the emotions and
-    contempt; contempt, which we do not predict, stays a winner that no answer can match (-1).
-    Rows that mostly went to `unknown` or `not_a_face` have no majority: use `has_majority`.
-    """
-    eight = votes[:, : _CONTEMPT + 1]
-    winner = eight.argmax(1)
-    return np.where(winner == _CONTEMPT, -1, winner).astype(np.int64)
-
-
-def has_majority(votes: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """bool (N,): one emotion (or contempt) was named more often than every other answer."""
-    ordered = np.sort(votes, axis=1)
-    clear = ordered[:, -1] > ordered[:, -2]
-    return clear & (votes.argmax(1) <= _CONTEMPT)

@@ -33,7 +33,9 @@ from fer_model.networks import (
 )
 from train_cli.augmentation import Augmentation, augmented
 from train_cli.errors import CheckpointUnusable
-from train_cli.splits import FaceSet, crowd_majority, has_majority
+from train_cli.progress import unheard
+from train_cli.splits import FaceSet
+from train_cli.votes import crowd_majority, has_majority
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +122,8 @@ def train(
     device: torch.device,
     *,
     resume: bool = False,
-    on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
-    on_epoch: Callable[[EpochResult], None] = lambda result: None,
+    on_step: Callable[[int, int, float], None] = unheard,
+    on_epoch: Callable[[EpochResult], None] = unheard,
 ) -> list[EpochResult]:
     """Trains to the end and returns every epoch's result.
 
@@ -188,14 +190,16 @@ def predict(
     device: torch.device,
     precision: Precision = "fp32",
     flip: bool = False,
+    on_faces: Callable[[int], None] = unheard,
 ) -> Logits:
     """Both heads' logits of uint8 crops (N, C, H, W), on the CPU.
 
-    With `flip`, the mean of the logits of each crop and its mirror image.
+    With `flip`, the mean of the logits of each crop and its mirror image. `on_faces` is told
+    after every batch how many faces it had.
     """
     network.eval()
     crowd, label = [], []
-    for batch in crops.split(_EVALUATION_BATCH):
+    for batch in torch.split(crops, _EVALUATION_BATCH):
         faces = network_input(batch.to(device), side)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             answer = network(faces)
@@ -204,6 +208,7 @@ def predict(
                 answer = Logits(*((a + b) / 2 for a, b in zip(answer, mirrored, strict=True)))
         crowd.append(answer.crowd.float().cpu())
         label.append(answer.label.float().cpu())
+        on_faces(len(batch))
     return Logits(torch.cat(crowd), torch.cat(label))
 
 
@@ -243,7 +248,7 @@ def _start(
         start_from_imagenet(network, load_file(backbone))
         if settings.architecture == "vgg19" and not _has_batch_norm(backbone):
             calibrate_batch_norm(network, network_input(training.crops[:256], settings.side))
-    network = network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.SGD(
@@ -308,7 +313,7 @@ def _average(state: _State, decay: float) -> None:
 
 def _batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
     order = torch.randperm(count, generator=random)
-    return iter(order[: count - count % size].split(size))
+    return iter(torch.split(order[: count - count % size], size))
 
 
 def _stalled(state: _State, patience: int) -> bool:

@@ -1,10 +1,16 @@
-"""Options that several commands share, and the consoles they print on."""
+"""Options that several commands share, the consoles they print on, and how they fail."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import torch
 import typer
 from rich.console import Console
+
+from fer_model.errors import FerModelError
+from store.errors import StoreError
+from train_cli.errors import TrainingError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
@@ -13,10 +19,29 @@ Device = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 
+_REPORT_WIDTH = 120
+"""Columns of a report that is not printed on a terminal, in a log or a file."""
+
 
 def messages() -> Console:
     """The console for people: stderr, so that stdout stays clean for `--json`."""
     return Console(stderr=True)
+
+
+def results() -> Console:
+    """The console for what was asked for: stdout, wide enough for the tables in a log."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_REPORT_WIDTH)
+
+
+@contextmanager
+def expected_failures() -> Iterator[None]:
+    """Turns a failure that its user can act on into one line on stderr and exit code 1."""
+    try:
+        yield
+    except (TrainingError, FerModelError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 def torch_device(name: str) -> torch.device:

@@ -35,7 +35,9 @@ def train_command(
     patience: Annotated[int, typer.Option(help="Epochs without progress; 0: all epochs.")] = 0,
     precision: Annotated[str, typer.Option(help="bf16 or fp32.")] = "bf16",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all by default.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N faces, to try things.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first N faces, to try things.")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from RUN's last epoch.")] = False,

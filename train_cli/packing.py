@@ -1,0 +1,199 @@
+"""Trained members in, one model version out: quantised, calibrated, judged, written.
+
+The calibrations are fitted to the logits of the weights as they will be read back from disk, so
+that what was judged is what serves. Everything is fitted on validation faces only.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fer_model.blend import Calibrations, blended, fit_calibration
+from fer_model.versions import (
+    Member,
+    ModelVersion,
+    Precision,
+    VersionMetadata,
+    load_members,
+    write_version,
+)
+from train_cli.errors import CheckpointUnusable, SplitUnusable
+from train_cli.evaluating import Array, Figures, judge
+from train_cli.members import EnsembleLogits, ensemble_logits
+from train_cli.progress import unheard
+from train_cli.splits import FaceSet
+
+BLEND: Final = "blend"
+"""How reports call the whole ensemble beside its members."""
+
+FOLDS: Final = 5
+"""Parts that validation is judged in, each with calibrations fitted on the other four."""
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """A packed version and what was measured on it; figures by member name and `BLEND`.
+
+    Attributes:
+        version: What was written; None for a dry run.
+        bytes: Size of its weights and metadata on disk.
+        calibrations: As fitted on the whole validation split.
+        served: Validation figures of the artefact, each face judged by calibrations that were
+            fitted without it.
+        full: The same for the members as trained, in float32.
+        test: Figures on the test split, as published; empty where it was not asked for.
+        test_leak_free: Without its images that are pixel-identical to training images.
+    """
+
+    version: ModelVersion | None
+    bytes: int
+    calibrations: Calibrations
+    served: Mapping[str, Figures]
+    full: Mapping[str, Figures]
+    test: Mapping[str, Figures]
+    test_leak_free: Mapping[str, Figures]
+
+
+def pack(
+    members: Sequence[Member],
+    validation: FaceSet,
+    out: Path | None,
+    precision: Precision,
+    flip: bool,
+    device: torch.device,
+    *,
+    test: FaceSet | None = None,
+    seed: int = 0,
+    on_faces: Callable[[int], None] = unheard,
+) -> PackReport:
+    """A model version of `members` in the folder `out`; with `out` None it only reports.
+
+    `test` is measured when everything is fitted, for the figures that the version carries.
+
+    Raises:
+        CheckpointUnusable: Two members of one architecture.
+        SplitUnusable: Too few validation faces, or too few with votes, to fit anything on.
+    """
+    names = [member.network.architecture for member in members]
+    if len(set(names)) < len(names):
+        raise CheckpointUnusable(f"a version has one member of each architecture, not {names}")
+    if int(validation.has_crowd.sum()) < FOLDS * 2:
+        raise SplitUnusable(
+            f"{int(validation.has_crowd.sum())} validation faces have votes; the crowd head is "
+            "calibrated on them: run `train_cli prepare` with --votes"
+        )
+    full = ensemble_logits(members, validation.crops, device, flip, on_faces)
+    created_at = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="pack-") as scratch:
+        neutral = VersionMetadata(Calibrations.neutral(len(members)), created_at, flip)
+        draft = write_version(Path(scratch), members, neutral, precision)
+        served_members = load_members(draft)
+        size = sum(file.stat().st_size for file in draft.path.iterdir())
+    served = ensemble_logits(served_members, validation.crops, device, flip, on_faces)
+    calibrations = fitted(served, validation)
+    test_figures: dict[str, Figures] = {}
+    leak_free: dict[str, Figures] = {}
+    if test is not None:
+        on_test = ensemble_logits(served_members, test.crops, device, flip, on_faces)
+        clean = np.flatnonzero(~test.identical_to_training)
+        for name, crowd, label in _answers(names, on_test, served, validation, calibrations):
+            test_figures[name] = _judged(crowd, label, test, seed)
+            leak_free[name] = _judged(crowd[clean], label[clean], test.subset(clean), seed)
+    report = PackReport(
+        version=None,
+        bytes=size,
+        calibrations=calibrations,
+        served=_cross_fitted(names, served, validation, seed),
+        full=_cross_fitted(names, full, validation, seed),
+        test=test_figures,
+        test_leak_free=leak_free,
+    )
+    if out is None:
+        return report
+    metadata = VersionMetadata(calibrations, created_at, flip, figures_of(report))
+    for member in members:
+        member.network.cpu()
+    version = write_version(out, members, metadata, precision)
+    return PackReport(**(vars(report) | {"version": version}))
+
+
+def fitted(logits: EnsembleLogits, faces: FaceSet) -> Calibrations:
+    """Both heads' calibrations: the crowd head on shares of votes, the label head on labels."""
+    voted = faces.has_crowd.numpy()
+    return Calibrations(
+        crowd=fit_calibration(logits.crowd[:, voted], faces.crowd.numpy()[voted]),
+        label=fit_calibration(logits.label, faces.labels.numpy()),
+    )
+
+
+def figures_of(report: PackReport) -> dict[str, float]:
+    """The report's headline figures by dotted name, as a version's metadata carries them."""
+    flat: dict[str, float] = {}
+    for split, figures in (
+        ("validation", report.served),
+        ("test", report.test),
+        ("test.leak_free", report.test_leak_free),
+    ):
+        for name, measured in figures.items():
+            flat |= measured.flat(split if name == BLEND else f"{split}.{name}")
+    return flat
+
+
+def out_of_fold(
+    logits: NDArray[np.float32], targets: NDArray[np.floating] | NDArray[np.integer], seed: int
+) -> Array:
+    """Probabilities (N, 7) of logits (M, N, 7), each by a calibration fitted on the other folds."""
+    count = logits.shape[1]
+    fold = np.random.default_rng(seed).permutation(count) % FOLDS
+    answers = np.empty((count, logits.shape[2]))
+    for part in range(FOLDS):
+        inside = fold == part
+        calibration = fit_calibration(logits[:, ~inside], targets[~inside])
+        answers[inside] = blended(logits[:, inside], calibration)
+    return answers
+
+
+def _cross_fitted(
+    names: Sequence[str], logits: EnsembleLogits, faces: FaceSet, seed: int
+) -> dict[str, Figures]:
+    voted = faces.has_crowd.numpy()
+    shares = faces.crowd.numpy()[voted]
+    figures = {}
+    for name, part in _parts(names, logits):
+        # A face without votes is judged by its label alone: what stands here for it is not read.
+        crowd = np.full(part.crowd.shape[1:], 1 / part.crowd.shape[2])
+        crowd[voted] = out_of_fold(part.crowd[:, voted], shares, seed)
+        label = out_of_fold(part.label, faces.labels.numpy(), seed)
+        figures[name] = _judged(crowd, label, faces, seed)
+    return figures
+
+
+def _parts(names: Sequence[str], logits: EnsembleLogits) -> list[tuple[str, EnsembleLogits]]:
+    alone = [(name, logits.member(place)) for place, name in enumerate(names)]
+    return [*alone, (BLEND, logits)]
+
+
+def _answers(
+    names: Sequence[str],
+    logits: EnsembleLogits,
+    served: EnsembleLogits,
+    validation: FaceSet,
+    calibrations: Calibrations,
+) -> list[tuple[str, Array, Array]]:
+    """Crowd and label probabilities per member (calibrated alone, on validation) and blend."""
+    answers = []
+    for (name, part), (_, ground) in zip(_parts(names, logits), _parts(names, served), strict=True):
+        fit = calibrations if name == BLEND else fitted(ground, validation)
+        answers.append((name, blended(part.crowd, fit.crowd), blended(part.label, fit.label)))
+    return answers
+
+
+def _judged(crowd: Array, label: Array, faces: FaceSet, seed: int) -> Figures:
+    return judge(crowd, label, faces.labels.numpy(), faces.votes.numpy(), seed)
