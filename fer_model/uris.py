@@ -1,50 +1,40 @@
-"""How the database names a model version's directory, and back.
+"""Where a model version is, as it is written down in a database: the only place that knows.
 
-    shipped:<digest>            in this package, wherever it is installed
-    file:///path/to/<digest>    anywhere else
-
-The shipped version is named by digest alone, so that a reinstall in another place finds it.
+The shipped version is `shipped:DIGEST`, because another installation has it at another path; every
+other is a `file:` URI.
 """
 
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from fer_model.errors import VersionMissing
 from fer_model.versions import shipped_version
 
-_SHIPPED: Final = "shipped:"
+SHIPPED = "shipped:"
 
 
 def version_uri(path: Path) -> str:
-    """The URI of the version directory at `path`."""
-    place = path.resolve()
-    if _shipped() == place:
-        return _SHIPPED + place.name
-    return place.as_uri()
+    """The URI of the version in this directory, whose name is its digest."""
+    resolved = path.resolve()
+    try:
+        shipped = shipped_version().resolve()
+    except VersionMissing:
+        return resolved.as_uri()
+    return SHIPPED + resolved.name if resolved == shipped else resolved.as_uri()
 
 
 def version_path(uri: str) -> Path:
-    """The directory that `uri` names; whether it holds a version is for `read_version` to say.
+    """The directory that the URI leads to here; what is in it is checked when it is read.
 
     Raises:
-        VersionMissing: This package ships another version than the URI's, or none.
-        ValueError: Not a URI that `version_uri` returns.
+        VersionMissing: It leads nowhere here, or to a version that another release shipped.
     """
-    if uri.startswith(_SHIPPED):
-        path = shipped_version()
-        if path.name != uri.removeprefix(_SHIPPED):
-            raise VersionMissing(path.with_name(uri.removeprefix(_SHIPPED)), "not shipped any more")
-        return path
+    if uri.startswith(SHIPPED):
+        shipped = shipped_version()
+        if shipped.name != uri.removeprefix(SHIPPED):
+            raise VersionMissing(Path(uri), "another release of this package shipped this version")
+        return shipped
     parts = urlsplit(uri)
-    path = Path(unquote(parts.path))
-    if parts.scheme != "file" or parts.netloc or not path.is_absolute():
-        raise ValueError(f"{uri!r} is no model version's URI")
-    return path
-
-
-def _shipped() -> Path | None:
-    try:
-        return shipped_version().resolve()
-    except VersionMissing:
-        return None
+    if parts.scheme != "file" or parts.netloc or not parts.path.startswith("/"):
+        raise VersionMissing(Path(uri), "not the address of a model version")
+    return Path(unquote(parts.path))
