@@ -85,7 +85,12 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
-        engine = create_async_engine(parsed, pool_size=pool_size, pool_pre_ping=True)
+        try:
+            engine = create_async_engine(parsed, pool_size=pool_size, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise DatabaseUrlInvalid(
+                "PostgreSQL needs a package that is not installed: pip install asyncpg"
+            ) from error
     read_engine = engine.execution_options(**{SQLITE_BEGIN: "BEGIN DEFERRED"})
     return Database(
         url=parsed,

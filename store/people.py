@@ -7,7 +7,7 @@ from sqlalchemy import CursorResult, Update, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
-from store.errors import ConsentMissing, FaceUnknown
+from store.errors import ConsentMissing, ReadingUnknown
 from store.readings import face_record
 from store.records import Consent, Erased, FaceToKeep, Landmarks, Person
 from store.tables import (
@@ -125,7 +125,7 @@ async def keep_crop(
 
     Raises:
         ConsentMissing: the person does not consent (any more).
-        FaceUnknown: the face was erased meanwhile.
+        ReadingUnknown: the face was erased meanwhile, with its reading.
     """
     # The person is locked, so that a withdrawal comes wholly before or wholly after.
     owner = select(FaceRow.person_id).where(FaceRow.id == face_id).scalar_subquery()
@@ -136,7 +136,7 @@ async def keep_crop(
     )
     found = consented_at.one_or_none()
     if found is None:
-        raise FaceUnknown(face_id, ())
+        raise ReadingUnknown("The face was erased.")
     if found.consent != "given":
         raise ConsentMissing("The person does not consent to keeping their face.")
     await session.execute(
