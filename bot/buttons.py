@@ -15,7 +15,7 @@ from store.emotions import EMOTIONS
 
 @dataclass(frozen=True)
 class Confirm:
-    """ "Yes": the blend of this face is right."""
+    """The answer "Yes": the blend of this face is right."""
 
     reading_id: str
     face: int
@@ -23,7 +23,7 @@ class Confirm:
 
 @dataclass(frozen=True)
 class AskCorrection:
-    """ "No, it's...": show the emotions to choose from."""
+    """The answer "No": show the emotions to choose from."""
 
     reading_id: str
     face: int

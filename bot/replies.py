@@ -4,21 +4,85 @@ Texts are in Telegram's HTML mode (`PARSE_MODE`), with every value escaped. Wher
 with a picture, `text` is its caption.
 """
 
-from collections.abc import Sequence
+import html
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from telegram import InlineKeyboardMarkup
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot.texts import Html, Texts
-from fer_model import PhotoRefused
-from store.records import Consent, Erased, Question, Reading, Recorded, Statistics, Undone
+from bot.blends import Share, of_faces, of_ten_people
+from bot.buttons import (
+    AskCorrection,
+    Button,
+    ChooseFace,
+    Confirm,
+    Correct,
+    DeclineConsent,
+    ForgetMe,
+    GiveConsent,
+    KeepMe,
+    Page,
+    PickFace,
+    StatisticsRange,
+    Undo,
+    encode,
+)
+from bot.texts import Html, Key, Texts
+from fer_model.errors import (
+    DamagedImage,
+    EmptyImage,
+    NotAnImage,
+    PhotoRefused,
+    PhotoTooLarge,
+    TooManyPixels,
+    TruncatedImage,
+)
+from store.emotions import EMOTIONS, top_emotion
+from store.readings import face_of
+from store.records import (
+    Consent,
+    Erased,
+    Face,
+    Feedback,
+    Question,
+    Reading,
+    Recorded,
+    Statistics,
+    Undone,
+)
 
 PARSE_MODE: Final = "HTML"
+
+FACES_PER_PAGE: Final = 4
+RANGES: Final = (7, 30, 90)
+"""Days that `/stats` offers."""
+
+SHORT_DIGEST: Final = 12
+LONGEST_WORD: Final = 40  # of a person's own words that are said back
+EMOTION_COLUMNS: Final = 2  # three cut "Überrascht" and its like short on a narrow phone
+MOST_BUTTONS: Final = 96  # Telegram allows 100 in a message
+MOST_LINES: Final = 40  # of 60 characters or so: Telegram allows 4,096 in a message
 
 OtherKind: TypeAlias = Literal[
     "animation", "sticker", "video", "video_note", "voice", "audio", "document", "other"
 ]
+
+
+_PHOTOS_ONLY: Final[Mapping[OtherKind, Key]] = MappingProxyType(
+    {
+        "animation": "photos_only_animation",
+        "sticker": "photos_only_sticker",
+        "video": "photos_only_video",
+        "video_note": "photos_only_video",
+        "voice": "photos_only_voice",
+        "audio": "photos_only_voice",
+        "document": "photos_only_document",
+        "other": "photos_only_other",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -37,62 +101,121 @@ def reading_reply(texts: Texts, reading: Reading, page: int = 0) -> Reply:
 
     Four faces or fewer are one page. A crowd's page 0 sums it up; the next ones tell of its faces.
     """
-    raise NotImplementedError
+    if page_count(reading) == 1:
+        text = _one_face(texts, reading) if len(reading.faces) == 1 else _faces(texts, reading)
+    elif page == 0:
+        text = _crowd(texts, reading)
+    else:
+        text = _crowd_page(texts, reading, page)
+    return Reply(text, reading_keyboard(texts, reading, page))
 
 
 def page_count(reading: Reading) -> int:
     """How many pages a reading has, at least 1."""
-    raise NotImplementedError
+    if len(reading.faces) <= FACES_PER_PAGE:
+        return 1
+    return 1 + math.ceil(len(reading.faces) / FACES_PER_PAGE)
 
 
 def page_of_face(reading: Reading, face: int) -> int:
     """The page that tells of this face."""
-    raise NotImplementedError
+    return 0 if page_count(reading) == 1 else (face - 1) // FACES_PER_PAGE + 1
+
+
+def faces_of_page(reading: Reading, page: int) -> tuple[Face, ...]:
+    """The faces that a page tells of one by one; none on the page that sums up a crowd."""
+    if page_count(reading) == 1:
+        return reading.faces
+    last = page * FACES_PER_PAGE
+    return reading.faces[max(last - FACES_PER_PAGE, 0) : last]
 
 
 def reading_keyboard(texts: Texts, reading: Reading, page: int = 0) -> InlineKeyboardMarkup:
     """Yes and No for one face; the page's faces to choose from for several; paging for a crowd."""
-    raise NotImplementedError
+    if len(reading.faces) == 1:
+        face = reading.faces[0].number
+        return _keyboard(
+            [
+                (texts.plain("button_yes"), Confirm(reading.reading_id, face)),
+                (texts.plain("button_no"), AskCorrection(reading.reading_id, face)),
+            ]
+        )
+    faces = [
+        (
+            texts.plain("button_face", number=face.number, emoji=_top_emoji(texts, face)),
+            PickFace(reading.reading_id, face.number),
+        )
+        for face in faces_of_page(reading, page)
+    ]
+    return _keyboard(faces, _paging(texts, reading, page))
 
 
 def face_keyboard(texts: Texts, reading: Reading, face: int) -> InlineKeyboardMarkup:
     """Yes and No for this face of several, and the way back."""
-    raise NotImplementedError
+    top = top_emotion(face_of(reading, face).crowd)
+    back = Page(reading.reading_id, page_of_face(reading, face))
+    yes = texts.plain("button_face_yes", number=face, emotion=texts.emotion(top))
+    return _keyboard(
+        [(yes, Confirm(reading.reading_id, face))],
+        [(texts.plain("button_face_no"), AskCorrection(reading.reading_id, face))],
+        [(texts.plain("button_back"), back)],
+    )
 
 
 def emotion_keyboard(texts: Texts, reading: Reading, face: int) -> InlineKeyboardMarkup:
     """The seven emotions to choose from for this face, and the way back."""
-    raise NotImplementedError
+    if len(reading.faces) == 1:
+        back: Button = Page(reading.reading_id, 0)
+    else:
+        back = PickFace(reading.reading_id, face)
+    return _keyboard(
+        *_emotion_rows(texts, reading, face, EMOTIONS), [(texts.plain("button_back"), back)]
+    )
 
 
 def no_face(texts: Texts) -> Reply:
     """No face was found."""
-    raise NotImplementedError
+    return Reply(texts.html("no_face"))
 
 
 def face_too_small(texts: Texts) -> Reply:
     """Only faces too small to read were found."""
-    raise NotImplementedError
+    return Reply(texts.html("face_too_small"))
 
 
 def photo_refused(texts: Texts, reason: PhotoRefused) -> Reply:
     """Why the photo cannot be read."""
-    raise NotImplementedError
+    match reason:
+        case NotAnImage():
+            return Reply(texts.html("refused_not_an_image"))
+        case TruncatedImage():
+            return Reply(texts.html("refused_truncated"))
+        case DamagedImage():
+            return Reply(texts.html("refused_damaged"))
+        case EmptyImage():
+            return Reply(texts.html("refused_empty"))
+        case TooManyPixels():
+            megapixels, cap = math.ceil(reason.pixels / 1e6), math.floor(reason.cap / 1e6)
+            return Reply(texts.html("refused_pixels", megapixels=megapixels, cap=cap))
+        case PhotoTooLarge():
+            return Reply(texts.html("refused_bytes"))
+        case _:
+            return Reply(texts.html("refused_other"))
 
 
 def file_too_large(texts: Texts) -> Reply:
     """Over the 20 MB that Telegram lets a bot download."""
-    raise NotImplementedError
+    return Reply(texts.html("file_too_large"))
 
 
 def download_failed(texts: Texts) -> Reply:
     """Telegram no longer has the file, or will not give it."""
-    raise NotImplementedError
+    return Reply(texts.html("download_failed"))
 
 
 def photos_only(texts: Texts, kind: OtherKind) -> Reply:
-    """ "I read photos; send one" for what is no photo."""
-    raise NotImplementedError
+    """For what is no photo: "I read photos; send one"."""
+    return Reply(texts.html(_PHOTOS_ONLY[kind]))
 
 
 # Feedback
@@ -100,72 +223,122 @@ def photos_only(texts: Texts, kind: OtherKind) -> Reply:
 
 def noted(texts: Texts, recorded: Sequence[Recorded], reading: Reading) -> Reply:
     """What was understood, face by face (new, revised, or said before), with Undo for each."""
-    raise NotImplementedError
+    if not recorded:
+        raise ValueError("nothing was recorded")
+    alone = len(reading.faces) == 1
+    lines = [_noted_line(texts, said, alone) for said in recorded]
+    undos = [
+        (
+            texts.plain("button_undo")
+            if len(recorded) == 1
+            else texts.plain("button_undo_face", number=said.feedback.face_number),
+            Undo(said.feedback.feedback_id),
+        )
+        for said in recorded
+    ]
+    return Reply(_lines(lines[:MOST_LINES]), _keyboard(*_rows(undos, 3)))
 
 
 def undone(texts: Texts, done: Undone) -> Reply:
     """What the undo did: undone, undone already, or superseded."""
-    raise NotImplementedError
+    said = done.feedback
+    match done.outcome:
+        case "undone":
+            emotion = texts.emotion(said.emotion) if said.emotion is not None else ""
+            return Reply(texts.html("undone", face=said.face_number, emotion=emotion))
+        case "already_undone":
+            return Reply(texts.html("already_undone"))
+        case "superseded":
+            return Reply(texts.html("superseded", face=said.face_number))
 
 
 def which_face(texts: Texts, question: Question, reading: Reading) -> Reply:
     """Asks which face was meant, with a button for each; `question.emotion` is repeated."""
-    raise NotImplementedError
+    if question.emotion is not None:
+        text = texts.html("which_face_emotion", emotion=texts.emotion(question.emotion))
+    else:
+        text = texts.html("which_face")
+    return Reply(text, _choice_of_faces(texts, question, reading))
 
 
 def which_emotion(texts: Texts, reading: Reading, face: int, denied: str | None = None) -> Reply:
     """Asks what the face shows instead, with the emotions to choose from but `denied`."""
-    raise NotImplementedError
+    alone = len(reading.faces) == 1
+    if denied is None and alone:
+        text = texts.html("which_emotion")
+    elif denied is None:
+        text = texts.html("which_emotion_face", face=face)
+    elif alone:
+        text = texts.html("which_emotion_denied", emotion=texts.emotion(denied))
+    else:
+        emotion = texts.emotion(denied)
+        text = texts.html("which_emotion_denied_face", face=face, emotion=emotion)
+    offered = [emotion for emotion in EMOTIONS if emotion != denied]
+    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, offered)))
 
 
 def did_you_mean(texts: Texts, reading: Reading, face: int, emotions: Sequence[str]) -> Reply:
     """Asks whether that was meant for the face, with buttons for those emotions (or all seven)."""
-    raise NotImplementedError
+    if len(reading.faces) == 1:
+        text = texts.html("did_you_mean")
+    else:
+        text = texts.html("did_you_mean_face", face=face)
+    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, emotions or EMOTIONS)))
 
 
 def unknown_emotion(texts: Texts, word: str, reading: Reading, face: int | None) -> Reply:
     """Says that the word is none of the seven and names them; with buttons if the face is known."""
-    raise NotImplementedError
+    shown = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
+    text = texts.html("unknown_emotion", word=shown, emotions=_all_emotions(texts))
+    if face is None and len(reading.faces) == 1:
+        face = reading.faces[0].number
+    if face is None or all(known.number != face for known in reading.faces):
+        return Reply(text)
+    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, EMOTIONS)))
 
 
 def face_unknown(texts: Texts, number: int, reading: Reading, question: Question | None) -> Reply:
     """Says which faces there are; with buttons that answer the question, if one was stored."""
-    raise NotImplementedError
+    if len(reading.faces) == 1:
+        return Reply(texts.html("face_unknown_alone", number=number))
+    first, last = reading.faces[0].number, reading.faces[-1].number
+    keyboard = None if question is None else _choice_of_faces(texts, question, reading)
+    return Reply(texts.html("face_unknown", number=number, first=first, last=last), keyboard)
 
 
 def not_understood(texts: Texts) -> Reply:
     """A reply to a reading that is no feedback: how to give some."""
-    raise NotImplementedError
+    return Reply(texts.html("not_understood"))
 
 
 def no_reading(texts: Texts) -> Reply:
     """There is nothing to give feedback on yet."""
-    raise NotImplementedError
+    return Reply(texts.html("no_reading"))
 
 
 def reading_gone(texts: Texts) -> Reply:
     """The reading was erased."""
-    raise NotImplementedError
+    return Reply(texts.html("reading_gone"))
 
 
 def message_gone(texts: Texts) -> Reply:
     """The message that is spoken about was deleted."""
-    raise NotImplementedError
+    return Reply(texts.html("message_gone"))
 
 
 def not_a_reading(texts: Texts) -> Reply:
     """The message replied to is none of the bot's readings."""
-    raise NotImplementedError
+    return Reply(texts.html("not_a_reading"))
 
 
 def not_your_reading(texts: Texts) -> Reply:
     """The reading, or the feedback, is somebody else's."""
-    raise NotImplementedError
+    return Reply(texts.html("not_your_reading"))
 
 
 def stale_button(texts: Texts) -> Reply:
     """The button is from an older program, or its question was answered already."""
-    raise NotImplementedError
+    return Reply(texts.html("stale_button"))
 
 
 # People
@@ -173,62 +346,76 @@ def stale_button(texts: Texts) -> Reply:
 
 def consent_question(texts: Texts) -> Reply:
     """The promise in full, with the two answers."""
-    raise NotImplementedError
+    promise = texts.html("consent_promise")
+    return Reply(texts.html("consent_question", promise=promise), _consent_keyboard(texts))
 
 
 def consent_given(texts: Texts, kept: int) -> Reply:
     """Thanks, how many faces are kept now, and how to withdraw."""
-    raise NotImplementedError
+    return Reply(texts.html("consent_given", count=kept))
 
 
 def consent_declined(texts: Texts) -> Reply:
     """Nothing is kept; it can be given later."""
-    raise NotImplementedError
+    return Reply(texts.html("consent_declined"))
 
 
 def consent_withdrawn(texts: Texts) -> Reply:
     """Withdrawn, and the faces are deleted."""
-    raise NotImplementedError
+    return Reply(texts.html("consent_withdrawn"))
 
 
 def consent_status(texts: Texts, consent: Consent) -> Reply:
     """`/consent`: how it stands, the promise, and a button to give or withdraw."""
-    raise NotImplementedError
+    promise = texts.html("consent_promise")
+    if consent == "given":
+        withdraw = (texts.plain("button_withdraw"), DeclineConsent())
+        return Reply(texts.html("consent_status_given", promise=promise), _keyboard([withdraw]))
+    if consent == "withdrawn":
+        text = texts.html("consent_status_withdrawn", promise=promise)
+    else:
+        text = texts.html("consent_status_open", promise=promise)
+    return Reply(text, _consent_keyboard(texts))
 
 
 def forget_question(texts: Texts) -> Reply:
     """`/forgetme`: what would be erased, with the two answers."""
-    raise NotImplementedError
+    yes = (texts.plain("button_forget"), ForgetMe())
+    no = (texts.plain("button_keep"), KeepMe())
+    return Reply(texts.html("forget_question"), _keyboard([yes], [no]))
 
 
 def forgotten(texts: Texts, erased: Erased) -> Reply:
     """Everything is erased, with counts."""
-    raise NotImplementedError
+    readings = texts.html("forgotten_readings", count=erased.rows.get("readings", 0))
+    feedback = texts.html("forgotten_feedback", count=erased.rows.get("feedback", 0))
+    return Reply(texts.html("forgotten", count=erased.total, readings=readings, feedback=feedback))
 
 
 def not_forgotten(texts: Texts) -> Reply:
     """Nothing was erased."""
-    raise NotImplementedError
+    return Reply(texts.html("not_forgotten"))
 
 
 def privacy(texts: Texts) -> Reply:
     """`/privacy`: what is kept, before and after consent."""
-    raise NotImplementedError
+    return Reply(texts.html("privacy"))
 
 
 def start(texts: Texts) -> Reply:
     """`/start`: what this is and what to do first."""
-    raise NotImplementedError
+    return Reply(texts.html("start"))
 
 
 def help_(texts: Texts, *, admin: bool) -> Reply:
     """`/help`: what one can say and do."""
-    raise NotImplementedError
+    text = texts.html("help", emotions=_all_emotions(texts))
+    return Reply(_lines([text, texts.html("help_admin")], apart=True) if admin else text)
 
 
 def apology(texts: Texts) -> Reply:
     """Something failed on our side."""
-    raise NotImplementedError
+    return Reply(texts.html("apology"))
 
 
 # Administration
@@ -236,24 +423,254 @@ def apology(texts: Texts) -> Reply:
 
 def not_admin(texts: Texts) -> Reply:
     """The command is for administrators."""
-    raise NotImplementedError
+    return Reply(texts.html("not_admin"))
 
 
 def unknown_command(texts: Texts) -> Reply:
     """No such command."""
-    raise NotImplementedError
+    return Reply(texts.html("unknown_command"))
 
 
 def statistics_reply(texts: Texts, numbers: Statistics, days: int | None) -> Reply:
     """`/stats`: the chart's caption, with buttons for other ranges."""
-    raise NotImplementedError
+    title = (
+        texts.html("stats_title_ever") if days is None else texts.html("stats_title", count=days)
+    )
+    faces = texts.html("faces", count=numbers.faces)
+    people = texts.html("people", count=numbers.people)
+    lines = [
+        title,
+        texts.html("stats_readings", count=numbers.readings, faces=faces, people=people),
+        texts.html(
+            "stats_feedback",
+            confirmations=numbers.confirmations,
+            corrections=numbers.corrections,
+        ),
+        _agreement(texts, numbers),
+        _latency(texts, numbers),
+        _model(texts, numbers.model_version),
+        texts.html("stats_inbox", waiting=numbers.inbox_waiting, parked=numbers.inbox_parked),
+    ]
+    ranges = [(texts.plain("button_days", count=d), StatisticsRange(d)) for d in RANGES]
+    ever = (texts.plain("button_ever"), StatisticsRange(None))
+    return Reply(_lines(lines), _keyboard([*ranges, ever]))
 
 
 def model_updated(texts: Texts, version: str) -> Reply:
     """For administrators: the bot answers with another model version now."""
-    raise NotImplementedError
+    return Reply(texts.html("model_updated", version=version[:SHORT_DIGEST]))
 
 
 def commands(texts: Texts, *, admin: bool) -> tuple[tuple[str, str], ...]:
     """Each command with its description, for setMyCommands."""
-    raise NotImplementedError
+    listed = [
+        ("start", texts.plain("command_start")),
+        ("help", texts.plain("command_help")),
+        ("consent", texts.plain("command_consent")),
+        ("privacy", texts.plain("command_privacy")),
+        ("forgetme", texts.plain("command_forgetme")),
+    ]
+    if admin:
+        listed.append(("stats", texts.plain("command_stats")))
+    return tuple(listed)
+
+
+# Parts of replies
+
+
+def _one_face(texts: Texts, reading: Reading) -> Html:
+    face = reading.faces[0]
+    said = f"{_top_emoji(texts, face)} {_blend(texts, face)}"
+    return _lines([Html(said), texts.html("right_question")], apart=True)
+
+
+def _faces(texts: Texts, reading: Reading) -> Html:
+    lines = [texts.html("faces_intro", count=len(reading.faces))]
+    lines += [_face_line(texts, face) for face in reading.faces]
+    return _lines([_lines(lines), texts.html("faces_hint")], apart=True)
+
+
+def _crowd(texts: Texts, reading: Reading) -> Html:
+    first, *others = of_faces(reading.faces)
+    shares = [
+        texts.html("crowd_share_first", emotion=texts.emotion(first.emotion), count=first.count)
+    ]
+    shares += [
+        texts.html("crowd_share", emotion=texts.emotion(share.emotion), count=share.count)
+        for share in others
+    ]
+    summary = texts.html("crowd", count=len(reading.faces), shares=_list(texts, shares))
+    return _lines([summary, texts.html("crowd_hint")], apart=True)
+
+
+def _crowd_page(texts: Texts, reading: Reading, page: int) -> Html:
+    faces = faces_of_page(reading, page)
+    first, last, count = faces[0].number, faces[-1].number, len(reading.faces)
+    if first == last:
+        intro = texts.html("page_intro_one", first=first, count=count)
+    else:
+        intro = texts.html("page_intro", first=first, last=last, count=count)
+    lines = [intro, *(_face_line(texts, face) for face in faces)]
+    return _lines([_lines(lines), texts.html("faces_hint")], apart=True)
+
+
+def _blend(texts: Texts, face: Face) -> Html:
+    first, *others = of_ten_people(face)
+    emotion = texts.emotion(first.emotion)
+    if not others:
+        return texts.html("blend_alone", emotion=emotion)
+    rest = _list(texts, [_share(texts, share) for share in others])
+    return texts.html("blend", count=first.count, emotion=emotion, rest=rest)
+
+
+def _face_line(texts: Texts, face: Face) -> Html:
+    shares = _list(texts, [_share(texts, share) for share in of_ten_people(face)])
+    emoji = _top_emoji(texts, face)
+    return texts.html("face_line", number=face.number, emoji=emoji, shares=shares)
+
+
+def _share(texts: Texts, share: Share) -> Html:
+    return texts.html("share", count=share.count, emotion=texts.emotion(share.emotion))
+
+
+def _top_emoji(texts: Texts, face: Face) -> str:
+    return texts.emoji(top_emotion(face.crowd))
+
+
+def _noted_line(texts: Texts, said: Recorded, alone: bool) -> Html:
+    number = said.feedback.face_number
+    emotion = texts.emotion(_emotion_of(said.feedback))
+    if said.repeated:
+        if alone:
+            return texts.html("noted_repeated_alone", emotion=emotion)
+        return texts.html("noted_repeated", face=number, emotion=emotion)
+    if said.previous is not None:
+        previous = texts.emotion(_emotion_of(said.previous))
+        if alone:
+            return texts.html("noted_revision_alone", emotion=emotion, previous=previous)
+        return texts.html("noted_revision", face=number, emotion=emotion, previous=previous)
+    if said.feedback.kind == "confirmation":
+        if alone:
+            return texts.html("noted_confirmation_alone", emotion=emotion)
+        return texts.html("noted_confirmation", face=number, emotion=emotion)
+    if alone:
+        return texts.html("noted_correction_alone", emotion=emotion)
+    return texts.html("noted_correction", face=number, emotion=emotion)
+
+
+def _emotion_of(said: Feedback) -> str:
+    if said.emotion is None:
+        raise ValueError(f"feedback {said.feedback_id} names no emotion")
+    return said.emotion
+
+
+def _agreement(texts: Texts, numbers: Statistics) -> Html:
+    if numbers.agreement is None:
+        return texts.html("stats_no_agreement")
+    return texts.html(
+        "stats_agreement",
+        percent=round(numbers.agreement * 100),
+        count=numbers.readings_with_feedback,
+        without=numbers.readings_without_feedback,
+    )
+
+
+def _latency(texts: Texts, numbers: Statistics) -> Html:
+    if numbers.latency_p50_ms is None or numbers.latency_p95_ms is None:
+        return texts.html("stats_no_latency")
+    median = _duration(texts, numbers.latency_p50_ms)
+    return texts.html("stats_latency", median=median, slow=_duration(texts, numbers.latency_p95_ms))
+
+
+def _duration(texts: Texts, milliseconds: float) -> Html:
+    if milliseconds < 1000:
+        return texts.html("milliseconds", milliseconds=round(milliseconds))
+    return texts.html("seconds", seconds=f"{milliseconds / 1000:.1f}")
+
+
+def _model(texts: Texts, version: str | None) -> Html:
+    if version is None:
+        return texts.html("stats_no_model")
+    return texts.html("stats_model", version=version[:SHORT_DIGEST])
+
+
+def _all_emotions(texts: Texts) -> Html:
+    return _list(texts, [Html(html.escape(texts.emotion(name), quote=False)) for name in EMOTIONS])
+
+
+def _list(texts: Texts, items: Sequence[Html]) -> Html:
+    return Html(texts.html("comma").join(items))
+
+
+def _lines(lines: Sequence[Html], *, apart: bool = False) -> Html:
+    return Html(("\n\n" if apart else "\n").join(lines))
+
+
+# Keyboards
+
+
+def _keyboard(*rows: Sequence[tuple[str, Button]]) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup(
+        [
+            [InlineKeyboardButton(label, callback_data=encode(button)) for label, button in row]
+            for row in rows
+            if row
+        ]
+    )
+
+
+def _rows(
+    buttons: Sequence[tuple[str, Button]], columns: int
+) -> list[Sequence[tuple[str, Button]]]:
+    limited = buttons[:MOST_BUTTONS]
+    return [limited[start : start + columns] for start in range(0, len(limited), columns)]
+
+
+def _emotion_rows(
+    texts: Texts, reading: Reading, face: int, emotions: Sequence[str]
+) -> list[Sequence[tuple[str, Button]]]:
+    buttons = [
+        (
+            texts.plain("button_emotion", emoji=texts.emoji(name), label=texts.emotion_label(name)),
+            Correct(reading.reading_id, face, name),
+        )
+        for name in emotions
+    ]
+    return _rows(buttons, EMOTION_COLUMNS)
+
+
+def _choice_of_faces(texts: Texts, question: Question, reading: Reading) -> InlineKeyboardMarkup:
+    buttons = [
+        (
+            texts.plain("button_face", number=face.number, emoji=_top_emoji(texts, face)),
+            ChooseFace(question.question_id, face.number),
+        )
+        for face in reading.faces
+    ]
+    return _keyboard(*_rows(buttons, FACES_PER_PAGE if len(buttons) <= 8 else 8))
+
+
+def _paging(texts: Texts, reading: Reading, page: int) -> list[tuple[str, Button]]:
+    last = page_count(reading) - 1
+    if last == 0:
+        return []
+    buttons: list[tuple[str, Button]] = []
+    if page > 1:
+        buttons.append((_range(reading, page - 1, "‹ "), Page(reading.reading_id, page - 1)))
+    if page > 0:
+        buttons.append((texts.plain("button_summary"), Page(reading.reading_id, 0)))
+    if page < last:
+        buttons.append((_range(reading, page + 1, "", " ›"), Page(reading.reading_id, page + 1)))
+    return buttons
+
+
+def _range(reading: Reading, page: int, before: str, after: str = "") -> str:
+    faces = faces_of_page(reading, page)
+    first, last = faces[0].number, faces[-1].number
+    return f"{before}{first}–{last}{after}" if first < last else f"{before}{first}{after}"
+
+
+def _consent_keyboard(texts: Texts) -> InlineKeyboardMarkup:
+    yes = (texts.plain("button_consent"), GiveConsent())
+    no = (texts.plain("button_no_consent"), DeclineConsent())
+    return _keyboard([yes], [no])

@@ -20,7 +20,7 @@ FALLBACK: Final = "en"
 PLURAL_FORMS: Final[Mapping[str, Callable[[int], str]]] = MappingProxyType(
     {
         "en": lambda count: "one" if count == 1 else "other",
-        "ko": lambda count: "other",
+        "ko": lambda _: "other",
     }
 )
 

@@ -73,7 +73,6 @@ Key: TypeAlias = Literal[
     "superseded",
     "which_face",
     "which_face_emotion",
-    "which_face_right",
     "which_emotion",
     "which_emotion_face",
     "which_emotion_denied",
