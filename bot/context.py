@@ -11,6 +11,7 @@ from bot.inbox import ClaimedUpdate, Work
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+    from bot.texts import Catalogue
     from fer_model.recognizer import Recognizer
     from store.engine import Database
     from store.records import Claim
@@ -26,6 +27,7 @@ class Services:
     settings: Settings
     database: Database
     recognizer: Recognizer
+    catalogue: Catalogue
 
 
 class Context(CallbackContext[FeelbackBot, dict[Any, Any], dict[Any, Any], Services]):

@@ -1,4 +1,4 @@
-"""The update queue that lives in the database, so that no update is lost once Telegram let go of it.
+"""The update queue in the database: no update is lost once Telegram has let go of it.
 
 python-telegram-bot puts what arrives, by long polling or webhook, into an `asyncio.Queue` and works
 through it. This queue's `put` returns when the update is committed, and its `get` claims a row with
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -155,10 +155,9 @@ class InboxQueue(Queue[object]):
                     payload=payload,
                 )
 
-        if await self._insist(write_down):
-            self._changed.set()
-        else:
+        if not await self._insist(write_down):
             log.info("update repeated", update_id=item.update_id)
+        self._changed.set()
 
     def put_nowait(self, item: object) -> None:
         """Pass a signal on; an update has to be committed, which takes `put`."""
@@ -297,12 +296,16 @@ class InboxQueue(Queue[object]):
 
         while (claim := await self._insist(claim_next)) is not None:
             work = Work(claim)
+            if not self._claiming:
+                await self.release(work)
+                return None
             try:
-                update = ClaimedUpdate.de_json(dict(claim.payload), self._bot)
+                update = cast(ClaimedUpdate, ClaimedUpdate.de_json(dict(claim.payload), self._bot))
             except (KeyError, TypeError, ValueError) as error:
                 # Written by another version of this program; nobody can be told.
-                log.error("update unreadable", inbox_id=claim.inbox_id, error=type(error).__name__)
-                await self.fail(work, f"unreadable: {type(error).__name__}", park=True)
+                name = type(error).__name__  # its text and its traceback may show the payload
+                log.warning("update unreadable", inbox_id=claim.inbox_id, error=name)
+                await self.fail(work, f"unreadable: {name}", park=True)
                 continue
             update._work = work
             self._in_hand += 1
@@ -336,14 +339,14 @@ class InboxQueue(Queue[object]):
                 if clock.time() + pause > end or self._stopping.requested:
                     unavailable = InboxUnavailable(self._database.name, reason)
                     self._stopping.request(unavailable)
-                    raise unavailable from error
+                    raise unavailable from None  # the cause shows the payload
                 log.warning("database away", reason=reason, again_in_s=pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
 def _reason(error: Exception) -> str:
-    """What the driver says: the rest of SQLAlchemy's text shows the parameters, a person's words."""
+    """What the driver says: the rest of SQLAlchemy's text shows what was to be written."""
     text = str(getattr(error, "orig", None) or type(error).__name__)
     return text.splitlines()[0] if text else type(error).__name__
 

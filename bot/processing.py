@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -62,12 +62,14 @@ class InboxProcessor(BaseUpdateProcessor):
 
     Args:
         inbox: Where the updates come from.
-        capacity: How many updates are worked on at a time.
+        capacity: How many updates the inbox hands out at a time.
         apologise: Called once for every update that is given up.
     """
 
     def __init__(self, inbox: InboxQueue, *, capacity: int, apologise: Apologise) -> None:
-        super().__init__(capacity)
+        # Of one update at a time python-telegram-bot makes no task that could be interrupted; that
+        # there are no more than `capacity` is the inbox's doing.
+        super().__init__(max(2, capacity))
         self._inbox = inbox
         self._apologise = apologise
         self._running: set[asyncio.Task[Any]] = set()
@@ -82,28 +84,30 @@ class InboxProcessor(BaseUpdateProcessor):
     async def drain(self, seconds: float) -> int:
         """Wait for what is being worked on, then interrupt it; return how many were interrupted."""
         self._inbox.stop_claiming()
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
-        interrupted = set(self._running)
-        for task in interrupted:
-            task.cancel()
-        if interrupted:
-            await asyncio.wait(interrupted)
-        return len(interrupted)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._inbox.join()
+        except TimeoutError:
+            interrupted = set(self._running)
+            for task in interrupted:
+                task.cancel()
+            if interrupted:
+                await asyncio.wait(interrupted)
+            return len(interrupted)
+        return 0
 
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
         """Let the handlers work on the update, then close its row or put it back."""
         if not isinstance(update, ClaimedUpdate):
             await coroutine
             return
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._running.add(task)
         renewal = asyncio.create_task(self._renew(update.work), name="inbox lease")
         try:
             await self._work_on(update, coroutine)
         except InboxUnavailable as error:
-            log.error("update left to its lease", inbox_id=_id(update), reason=error.reason)
+            log.warning("update left to its lease", inbox_id=_id(update), reason=error.reason)
         finally:
             renewal.cancel()
             self._running.discard(task)
@@ -119,7 +123,7 @@ class InboxProcessor(BaseUpdateProcessor):
         try:
             try:
                 await coroutine
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the row is put back for any reason
                 work.failed(error)
             await self._close(update)
         except asyncio.CancelledError:
@@ -166,7 +170,7 @@ class InboxProcessor(BaseUpdateProcessor):
         log.error("update parked", inbox_id=_id(update), error=error)
         try:
             await self._apologise(update)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  # nobody is left to be told
             log.warning("no apology", inbox_id=_id(update), error=type(failure).__name__)
 
     async def _renew(self, work: Work) -> None:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         token: From @BotFather.
         database_url: SQLite file or PostgreSQL; a relative file is relative to where one starts.
         admin_ids: Telegram user ids of those who may see `/stats`, separated by commas.
-        base_url: The Bot API's address up to the token, where it is not Telegram's own.
+        base_url: The Bot API's address up to the token, Telegram's own by default.
         base_file_url: Likewise for downloads.
         languages: In which the menu of commands is offered; the first is for everybody else.
         device: Where the networks run.
@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     token: SecretStr
     database_url: str = "sqlite:///var/feelback.db"
     admin_ids: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)] = ()
-    base_url: str | None = None
-    base_file_url: str | None = None
+    base_url: str = "https://api.telegram.org/bot"
+    base_file_url: str = "https://api.telegram.org/file/bot"
     languages: Annotated[tuple[Language, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=("en", "ko"), min_length=1
     )
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30.0, ge=1)
     max_attempts: int = Field(default=5, ge=1)
     put_deadline_seconds: float = Field(default=60.0, gt=0)
-    drain_seconds: float = Field(default=20.0, ge=0)
+    drain_seconds: float = Field(default=8.0, ge=0)  # Docker kills after 10
     heartbeat: Path = Path("var/heartbeat")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -97,8 +97,8 @@ class Settings(BaseSettings):
 
     @field_validator("base_url", "base_file_url")
     @classmethod
-    def _check_address(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
+    def _check_address(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return url
 
@@ -132,6 +132,25 @@ class Settings(BaseSettings):
                 raise SettingsInvalid(
                     PREFIX + name, f"cannot make the folder {folder}: {error.strerror}"
                 ) from error
+
+
+class _Places(BaseSettings):
+    """The settings of commands that talk to nobody and need no token."""
+
+    model_config = Settings.model_config
+
+    database_url: str = Settings.model_fields["database_url"].default
+    heartbeat: Path = Settings.model_fields["heartbeat"].default
+
+
+def read_database_url() -> str:
+    """Return where the database is, whatever the other settings are like."""
+    return _Places().database_url
+
+
+def read_heartbeat() -> Path:
+    """Return where the heartbeat is, whatever the other settings are like."""
+    return _Places().heartbeat
 
 
 def read_settings() -> Settings:
