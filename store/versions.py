@@ -113,6 +113,17 @@ async def feedback_of_version(session: AsyncSession, digest: str) -> tuple[int, 
     return tuple(rows)
 
 
+async def people_of_version(session: AsyncSession, digest: str) -> tuple[int, ...]:
+    """Return whose feedback the version was trained on, as far as they were not erased."""
+    rows = await session.scalars(
+        select(ModelVersionFeedbackRow.person_id)
+        .where(ModelVersionFeedbackRow.digest == digest)
+        .distinct()
+        .order_by(ModelVersionFeedbackRow.person_id)
+    )
+    return tuple(rows)
+
+
 async def add_candidate(
     session: AsyncSession,
     digest: str,
