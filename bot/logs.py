@@ -14,7 +14,7 @@ from telegram import TelegramObject
 HIDDEN = "[hidden]"
 
 # Any bot token, also one that is not ours, as in a URL of the Bot API.
-ANY_TOKEN = re.compile(r"\b\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}")
+ANY_TOKEN = re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}")
 # SQLAlchemy's errors show what was to be written: a person's words, or a face.
 SQL_PARAMETERS = re.compile(r"\[parameters: .*?\](?=\s*(?:\n|$|\(Background))", re.DOTALL)
 
@@ -39,6 +39,12 @@ class Redaction:
             text = text.replace(secret, HIDDEN)
         text = ANY_TOKEN.sub(HIDDEN, text)
         return SQL_PARAMETERS.sub("[parameters hidden]", text)
+
+    def values(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Take them out of an event's texts, before it is rendered."""
+        return {
+            key: self(value) if isinstance(value, str) else value for key, value in event.items()
+        }
 
 
 class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
@@ -72,10 +78,12 @@ def configure(
             colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     rendering: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    redaction = Redaction(secrets)
     if log_format == "json":
-        rendering.append(structlog.processors.format_exc_info)
+        # Before JSON escapes what the patterns look for.
+        rendering += [structlog.processors.format_exc_info, redaction.values]
     handler = logging.StreamHandler(out)
-    handler.setFormatter(RedactingFormatter(Redaction(secrets), [*rendering, renderer]))
+    handler.setFormatter(RedactingFormatter(redaction, [*rendering, renderer]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
