@@ -7,18 +7,25 @@ this file. These functions run an event loop of their own: call them from synchr
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
+import aiosqlite
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.engine import Database, async_url, open_database
+from store.engine import (
+    Database,
+    async_url,
+    open_database,
+    require_openable,
+    sqlite_path,
+)
 from store.errors import DatabaseUnreachable, SchemaNewer, StoreError
 
 SCRIPTS = Path(__file__).parent
@@ -58,6 +65,9 @@ def current(url: str) -> str | None:
     Raises:
         DatabaseUrlInvalid, DatabaseUnreachable.
     """
+    path = sqlite_path(async_url(url))
+    if path is not None and not path.exists():
+        return None
     return _run(url, lambda connection: _context(connection).get_current_revision())
 
 
@@ -66,8 +76,7 @@ def write_revision(message: str, revision: str, url: str) -> Path:
 
     def generate(connection: Connection) -> Path:
         script = command.revision(_config(connection), message, autogenerate=True, rev_id=revision)
-        assert script is not None and not isinstance(script, list)
-        return Path(script.path)
+        return Path(cast(Script, script).path)  # a list only with `process_revision_directives`
 
     return _run(url, generate)
 
@@ -99,6 +108,7 @@ def _run(url: str, action: Callable[[Connection], Result]) -> Result:
 
 
 async def _in_transaction(database: Database, action: Callable[[Connection], Result]) -> Result:
+    require_openable(database)
     try:
         async with database.engine.connect() as connection:
             if database.url.get_backend_name() == "sqlite":
@@ -120,8 +130,7 @@ async def _on_sqlite(connection: AsyncConnection, action: Callable[[Connection],
     # Altering a table on SQLite copies and drops it, and with foreign keys on the drop would delete
     # what refers to it. They can be switched only outside a transaction.
     raw = await connection.get_raw_connection()
-    assert raw.driver_connection is not None
-    await raw.driver_connection.execute("PRAGMA foreign_keys = OFF")
+    await cast(aiosqlite.Connection, raw.driver_connection).execute("PRAGMA foreign_keys = OFF")
     async with connection.begin():
         result = await connection.run_sync(action)
         broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).all()
@@ -142,10 +151,9 @@ async def _on_postgresql(
 
 
 def _create_file(url: str) -> None:
-    parsed = async_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database is None:
+    path = sqlite_path(async_url(url))
+    if path is None:
         return
-    path = Path(parsed.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # faces are in it; SQLite gives its log the same mode

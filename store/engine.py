@@ -1,7 +1,10 @@
 """How a database is opened: SQLite from a file, PostgreSQL by URL."""
 
+import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -14,7 +17,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from store.errors import DatabaseUrlInvalid
+from store.errors import DatabaseUnreachable, DatabaseUrlInvalid
 
 # How long a connection waits for another one's write to end. A write takes milliseconds; a minute
 # also outlasts a slow disk and a retrain that records its result.
@@ -99,6 +102,31 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
         sessions=async_sessionmaker(engine, expire_on_commit=False),
         readers=async_sessionmaker(read_engine, expire_on_commit=False),
     )
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """Return the file of a SQLite database; None for PostgreSQL."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    return Path(url.database)
+
+
+def require_openable(database: Database) -> None:
+    """Return if a SQLite file can be opened for writing, or the database is PostgreSQL.
+
+    Asked before the first connection, because a failed one of aiosqlite leaves a thread that
+    prints a traceback when the event loop ends; and because opening would create the file.
+
+    Raises:
+        DatabaseUnreachable: no such file, a folder, or no permission.
+    """
+    path = sqlite_path(database.url)
+    if path is None:
+        return
+    try:
+        sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True).close()
+    except sqlite3.Error as error:
+        raise DatabaseUnreachable(f"Cannot open {path}: {error}") from error
 
 
 async def truncate_log(database: Database) -> bool:

@@ -189,7 +189,7 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
     by_kind = await session.execute(
         select(FeedbackRow.kind, func.count()).where(*recent).group_by(FeedbackRow.kind)
     )
-    counts = {kind: count for kind, count in by_kind}
+    counts = dict(by_kind.all())
     people = await session.scalar(
         select(func.count(FeedbackRow.person_id.distinct())).where(*recent)
     )

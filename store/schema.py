@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.engine import Database
+from store.engine import Database, require_openable, sqlite_path
 from store.errors import DatabaseUnreachable, SchemaMissing, SchemaNewer, SchemaOlder
 
 # Oldest first; the last one is what this code needs. A test compares them with `migrations`, which
@@ -18,6 +18,10 @@ async def check_schema(database: Database) -> None:
         SchemaMissing, SchemaOlder, SchemaNewer: with one line that says what to do.
         DatabaseUnreachable: the database cannot be opened.
     """
+    path = sqlite_path(database.url)
+    if path is not None and not path.exists():
+        raise SchemaMissing
+    require_openable(database)
     try:
         async with database.read_engine.connect() as connection:
             found = await connection.run_sync(_revision)

@@ -99,7 +99,7 @@ async def _kinds(session: AsyncSession, since: datetime | None) -> tuple[int, in
         .where(*_standing(since))
         .group_by(FeedbackRow.kind)
     )
-    counts = {kind: count for kind, count in rows}
+    counts = dict(rows.all())
     return counts.get("confirmation", 0), counts.get("correction", 0)
 
 

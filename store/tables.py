@@ -56,7 +56,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
+    ) -> datetime | None:
         """Return the moment in UTC.
 
         Raises:
@@ -68,7 +72,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("a naive datetime was given where an aware one is needed")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
+    ) -> datetime | None:
         """Return the moment, aware and in UTC."""
         if value is None:
             return None

