@@ -52,7 +52,9 @@ const sizeOf = (bytes) =>
   : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KB`
   : `${(bytes / 1048576).toFixed(1)} MB`;
 const clock = (seconds) =>
-  new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  new Date(seconds * 1000).toLocaleTimeString([], {
+    hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  });
 const dayOf = (seconds) =>
   new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "long" });
 
@@ -492,7 +494,7 @@ function drawPeople() {
     const last = person.last_letter;
     const name = make("span", { className: "name" },
       make("span", { textContent: person.first_name }));
-    if (person.admin && person.first_name.toLowerCase() !== "admin") {
+    if (person.admin) {
       name.append(make("span", { className: "tag", textContent: "admin" }));
     }
     if (person.language_code !== "en") {
