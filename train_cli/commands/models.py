@@ -1,0 +1,162 @@
+"""`train_cli models`: what serves, what could, and changing it."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from store import versions
+from store.records import ModelEvent, ModelVersion
+from train_cli.commands.database import DEFAULT_DATABASE, DatabaseUrl, actor, run_to_end
+from train_cli.commands.options import Json, results
+from train_cli.registry import current_version, opened, promote, roll_back, short
+
+models_app = typer.Typer(help="List, inspect, promote and roll back model versions.")
+
+Digest = Annotated[str, typer.Argument(help="The digest, or enough of its beginning.")]
+
+
+@models_app.command("list")
+def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False) -> None:
+    """List every version, newest first."""
+    found = run_to_end(_listed(database))
+    if as_json:
+        typer.echo(json.dumps([_version_json(version) for version in found]))
+        return
+    table = Table("version", "state", "made", "from", "gate", "figures")
+    for version in found:
+        table.add_row(
+            short(version.digest),
+            version.state,
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            short(version.parent_digest or ""),
+            _gate_word(version),
+            ", ".join(_figure(name, value) for name, value in version.figures.items()),
+        )
+    results().print(table)
+
+
+@models_app.command("show")
+def show_command(
+    digest: Digest, database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
+) -> None:
+    """Show one version: where it came from, what the gate said, and what happened to it."""
+    version, events = run_to_end(_shown(database, digest))
+    if as_json:
+        document = _version_json(version) | {"events": [_event_json(event) for event in events]}
+        typer.echo(json.dumps(document))
+        return
+    console = results()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"{version.digest}  {version.state}")
+    say(f"at {version.uri}")
+    say(f"made {version.created_at:%Y-%m-%d %H:%M} UTC from {version.parent_digest or 'nothing'}")
+    for name, value in version.figures.items():
+        say(f"  {_figure(name, value)}")
+    for check in _checks(version):
+        say(f"  {'✓' if check['passed'] else '✗'} {check['reason']}")
+    for event in events:
+        say(_event_line(event))
+
+
+@models_app.command("promote")
+def promote_command(
+    digest: Digest,
+    override: Annotated[
+        bool, typer.Option("--override", help="Promote although the gate refuses.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(help="Why it is overridden; recorded with your name.")
+    ] = None,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Make a version current; the bot picks it up without a restart."""
+    stated = (reason or "").strip() or None
+    if override and stated is None:
+        raise typer.BadParameter("an override needs a reason", param_hint="--reason")
+    if reason is not None and not override:
+        raise typer.BadParameter("a reason goes with --override", param_hint="--reason")
+    version = run_to_end(_promoted(database, digest, stated))
+    _print_current(version, as_json)
+
+
+@models_app.command("rollback")
+def rollback_command(
+    reason: Annotated[str, typer.Option(help="Why; recorded with your name.")],
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Make the version current again that the current one replaced."""
+    if not reason.strip():
+        raise typer.BadParameter("it cannot be empty", param_hint="--reason")
+    version = run_to_end(_rolled_back(database, reason.strip()))
+    _print_current(version, as_json)
+
+
+async def _listed(url: str) -> tuple[ModelVersion, ...]:
+    async with opened(url) as database:
+        await current_version(database)
+        async with database.readers() as session:
+            return await versions.versions(session)
+
+
+async def _shown(url: str, prefix: str) -> tuple[ModelVersion, tuple[ModelEvent, ...]]:
+    async with opened(url) as database, database.readers() as session:
+        version = await versions.version(session, prefix)
+        return version, await versions.events(session, digest=version.digest)
+
+
+async def _promoted(url: str, prefix: str, reason: str | None) -> ModelVersion:
+    async with opened(url) as database:
+        return await promote(database, prefix, actor=actor(), override_reason=reason)
+
+
+async def _rolled_back(url: str, reason: str) -> ModelVersion:
+    async with opened(url) as database:
+        return await roll_back(database, actor=actor(), reason=reason)
+
+
+def _print_current(version: ModelVersion, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_version_json(version)))
+    else:
+        typer.echo(f"{short(version.digest)} is current; the bot picks it up within seconds")
+
+
+def _version_json(version: ModelVersion) -> dict[str, Any]:
+    return asdict(version) | {"created_at": version.created_at.isoformat()}
+
+
+def _event_json(event: ModelEvent) -> dict[str, Any]:
+    return asdict(event) | {"at": event.at.isoformat()}
+
+
+def _event_line(event: ModelEvent) -> str:
+    line = f"{event.at:%Y-%m-%d %H:%M} {event.event.replace('_', ' ')} by {event.actor}"
+    if event.previous_digest is not None:
+        line += f", in place of {short(event.previous_digest)}"
+    if event.override:
+        line += ", against the gate"
+    return line if event.reason is None else f"{line}: {event.reason}"
+
+
+def _checks(version: ModelVersion) -> list[dict[str, Any]]:
+    verdict = version.report.get("verdict")
+    return list(verdict["checks"]) if isinstance(verdict, dict) else []
+
+
+def _gate_word(version: ModelVersion) -> str:
+    verdict = version.report.get("verdict")
+    if not isinstance(verdict, dict):
+        return "not judged"
+    return "passed" if verdict["passed"] else "refused"
+
+
+def _figure(name: str, value: object) -> str:
+    return f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"

@@ -1,0 +1,112 @@
+"""`train_cli retrain`: what people said, into a judged candidate."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from train_cli.commands.database import (
+    DEFAULT_DATABASE,
+    DEFAULT_MODELS,
+    DatabaseUrl,
+    ModelsFolder,
+    ReplayFolder,
+    Threads,
+    actor,
+    run_to_end,
+    use_threads,
+)
+from train_cli.commands.options import (
+    Device,
+    DryRun,
+    Json,
+    Seed,
+    messages,
+    results,
+    torch_device,
+)
+from train_cli.progress import step_progress
+from train_cli.registry import held_lease, opened, short
+from train_cli.retrain_report import in_words
+from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
+from train_cli.voting import PSEUDO_VOTES
+
+NOTHING = "no feedback that may be learnt from: it needs consent and a kept face; no candidate"
+
+
+def retrain_command(
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    models: ModelsFolder = DEFAULT_MODELS,
+    replay: ReplayFolder = None,
+    pseudo_votes: Annotated[
+        float, typer.Option(help="People that the current version counts as.", min=0.1)
+    ] = PSEUDO_VOTES,
+    threads: Threads = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Learn from all consented feedback; write, judge and register a candidate.
+
+    Nothing is promoted: the report ends with the gate's verdict, and `models promote` decides.
+    Without feedback there is no candidate, which is no failure.
+    """
+    used = use_threads(threads)
+    settings = RetrainSettings(
+        models=models,
+        base=replay,
+        seed=seed,
+        device=torch_device(device),
+        pseudo_votes=pseudo_votes,
+    )
+    if dry_run:
+        _print_plan(run_to_end(_planned(database)), used, replay is not None, as_json)
+        return
+    outcome = run_to_end(_retrained(database, settings))
+    if as_json:
+        report = None if outcome.report is None else outcome.report.to_json()
+        candidate = None if outcome.report is None else outcome.report.candidate
+        typer.echo(json.dumps({"run": outcome.run_id, "candidate": candidate, "report": report}))
+        return
+    lines = [NOTHING] if outcome.report is None else in_words(outcome.report)
+    console = results()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _planned(url: str) -> Plan:
+    async with opened(url) as database:
+        return await plan_retrain(database)
+
+
+async def _retrained(url: str, settings: RetrainSettings) -> Outcome:
+    console = messages()
+    async with opened(url) as database, held_lease(database) as lease:
+        with step_progress(console, "learning") as on_step:
+            watcher = Watcher(lambda phase: console.print(f"{phase} …"), on_step)
+            return await retrain(database, lease, settings, actor=actor(), watcher=watcher)
+
+
+def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None:
+    document: dict[str, Any] = {
+        "parent": plan.current.digest,
+        "pieces": plan.pieces,
+        "confirmations": plan.confirmations,
+        "corrections": plan.corrections,
+        "people": plan.people,
+        "unreadable": plan.unreadable,
+        "trained_faces": len(plan.division.training),
+        "holdout_faces": len(plan.division.holdout),
+        "kept_by": "replay" if replayed else "distillation",
+        "threads": threads,
+    }
+    if as_json:
+        typer.echo(json.dumps(document))
+        return
+    typer.echo(
+        f"dry run: {short(plan.current.digest)} would learn from "
+        f"{document['trained_faces']} faces and be judged on {document['holdout_faces']} "
+        f"({plan.pieces} pieces of feedback from {plan.people} people, {plan.unreadable} crops "
+        f"unreadable), the rest kept by {document['kept_by']}, on {threads} threads"
+    )

@@ -1,0 +1,250 @@
+"""Model versions between disk and database: what serves, who may change it, and changing it.
+
+A retrain works under the lease `retrain` for as long as it takes; promoting and rolling back take
+the lease `model` within their one transaction, so that going back is possible at any time.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fer_model.uris import version_path, version_uri
+from fer_model.versions import SHORT_DIGEST, read_version, shipped_version
+from fer_model.versions import ModelVersion as VersionOnDisk
+from store import versions
+from store.clock import moment
+from store.engine import Database, open_database
+from store.errors import GateRefused, LeaseLost, NoCurrentVersion
+from store.leases import MODEL_LEASE, acquire_lease, check_lease, release_lease, renew_lease
+from store.records import Lease, ModelVersion, Verdict
+from store.schema import check_schema
+from train_cli.errors import RunRefused
+
+RETRAIN_LEASE: Final = "retrain"
+
+LEASE_DURATION: Final = timedelta(minutes=2)
+"""After a crash the next run waits at most this long."""
+
+_RENEWALS: Final = 4
+"""Renewals in the time of one lease: three may fail."""
+
+_MOMENT: Final = timedelta(minutes=1)
+"""More than one transaction takes."""
+
+
+@dataclass
+class HeldLease:
+    """A lease that is renewed in the background; `lost` is set when somebody may have taken it."""
+
+    lease: Lease
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Returns while the lease is held; callable from any thread.
+
+        Raises:
+            LeaseLost: It ran out or was taken over.
+        """
+        if self.lost.is_set():
+            raise LeaseLost(f"The lease {self.lease.name!r} was lost; nothing was changed.")
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """The database at `url`, at this program's schema; closed at the end.
+
+    Raises:
+        DatabaseUrlInvalid, DatabaseUnreachable, SchemaMismatch: One line that says what to do.
+    """
+    database = open_database(url)
+    try:
+        await check_schema(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def held_lease(
+    database: Database, name: str = RETRAIN_LEASE, duration: timedelta = LEASE_DURATION
+) -> AsyncIterator[HeldLease]:
+    """The lease, renewed until the end and then let go of.
+
+    Raises:
+        LeaseTaken: Somebody else holds it, and until when.
+    """
+    async with database.sessions.begin() as session:
+        held = HeldLease(await acquire_lease(session, name, this_process(), duration))
+    renewing = asyncio.create_task(_renew(database, held, duration))
+    try:
+        yield held
+    finally:
+        renewing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await renewing
+        with contextlib.suppress(SQLAlchemyError):  # it runs out by itself
+            async with database.sessions.begin() as session:
+                await release_lease(session, held.lease)
+
+
+def this_process() -> str:
+    """A name that no other process has, on any host."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+async def current_version(database: Database) -> ModelVersion:
+    """The version that serves; the shipped one is registered first where none is.
+
+    Raises:
+        VersionRefused: None is registered, and the shipped one is missing or damaged.
+    """
+    async with database.readers() as session:
+        with contextlib.suppress(NoCurrentVersion):
+            return await versions.current_version(session)
+    shipped = await asyncio.to_thread(read_version, shipped_version())
+    async with database.sessions.begin() as session:
+        await versions.register_base(
+            session,
+            shipped.digest,
+            version_uri(shipped.path),
+            figures=dict(shipped.metadata.figures),
+            actor="train_cli",
+        )
+        return await versions.current_version(session)
+
+
+def version_on_disk(version: ModelVersion) -> VersionOnDisk:
+    """The version's directory, checked to hold what its row promises.
+
+    Raises:
+        VersionRefused: It is missing, damaged, or cannot serve.
+        RunRefused: It holds another version.
+    """
+    found = read_version(version_path(version.uri))
+    if found.digest != version.digest:
+        raise RunRefused(f"{version.uri} holds {found.short}, not {short(version.digest)}")
+    return found
+
+
+async def trained_people(session: AsyncSession, version: ModelVersion) -> frozenset[int]:
+    """Whose feedback the version or any of its ancestors was trained on."""
+    people: set[int] = set()
+    digest: str | None = version.digest
+    while digest is not None:
+        people.update(await versions.people_of_version(session, digest))
+        digest = (await versions.version(session, digest)).parent_digest
+    return frozenset(people)
+
+
+async def promote(
+    database: Database,
+    prefix: str,
+    *,
+    actor: str,
+    override_reason: str | None = None,
+    under: HeldLease | None = None,
+) -> ModelVersion:
+    """Makes the version current whose digest begins with `prefix`.
+
+    The gate's verdict counts only against the version that it was judged against: if another
+    serves by now, the evidence is about something else.
+
+    Args:
+        database: Where it is registered.
+        prefix: Of its digest.
+        actor: Who does this.
+        override_reason: Why it shall serve although the gate refuses.
+        under: A lease that must be held as well.
+
+    Raises:
+        VersionUnknown, VersionNotPromotable, LeaseTaken, LeaseLost: Nothing was changed.
+        VersionRefused: Its directory cannot serve.
+        RunRefused: The gate refuses, and there is no reason to override it.
+    """
+    async with database.readers() as session:
+        chosen = await versions.version(session, prefix)
+    await asyncio.to_thread(version_on_disk, chosen)
+    async with database.sessions.begin() as session:
+        if under is not None:
+            await check_lease(session, under.lease)
+        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
+        serving = await versions.current_version(session)
+        verdict = _verdict(chosen, serving)
+        try:
+            promoted = await versions.promote(
+                session,
+                chosen.digest,
+                verdict=verdict,
+                lease=lease,
+                actor=actor,
+                override_reason=override_reason,
+            )
+        except GateRefused as error:
+            raise RunRefused(
+                f"the gate refuses {short(chosen.digest)}: {'; '.join(_reasons(verdict))}. "
+                'To promote it all the same: --override --reason "…"'
+            ) from error
+        await release_lease(session, lease)
+    return promoted
+
+
+async def roll_back(database: Database, *, actor: str, reason: str) -> ModelVersion:
+    """Makes the version current that the current one replaced.
+
+    Raises:
+        NothingToRollBackTo, LeaseTaken: Nothing was changed.
+        VersionRefused: That version's directory cannot serve.
+    """
+    async with database.sessions.begin() as session:
+        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
+        restored = await versions.rollback(session, lease=lease, actor=actor, reason=reason)
+        version_on_disk(restored)  # before the transaction ends, which a refusal undoes
+        await release_lease(session, lease)
+    return restored
+
+
+def short(digest: str) -> str:
+    """The digest as people are shown it."""
+    return digest[:SHORT_DIGEST]
+
+
+async def _renew(database: Database, held: HeldLease, duration: timedelta) -> None:
+    while True:
+        await asyncio.sleep(duration.total_seconds() / _RENEWALS)
+        try:
+            async with database.sessions.begin() as session:
+                held.lease = await renew_lease(session, held.lease, duration)
+        except LeaseLost:
+            held.lost.set()
+            return
+        except SQLAlchemyError:
+            if moment(None) >= held.lease.expires_at:
+                held.lost.set()
+                return
+
+
+def _verdict(version: ModelVersion, serving: ModelVersion) -> Verdict:
+    recorded = cast("dict[str, Any] | None", version.report.get("verdict"))
+    if recorded is None:
+        return Verdict(False, {"reasons": ["the gate never judged this version"]})
+    if version.parent_digest != serving.digest:
+        stale = (
+            f"it was judged against {short(version.parent_digest or '')}, "
+            f"but {short(serving.digest)} serves now"
+        )
+        return Verdict(False, {**recorded, "passed": False, "reasons": [stale]})
+    return Verdict(bool(recorded["passed"]), recorded)
+
+
+def _reasons(verdict: Verdict) -> Sequence[str]:
+    return cast("Sequence[str]", verdict.report.get("reasons", ()))

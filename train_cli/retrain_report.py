@@ -1,0 +1,216 @@
+"""What a retrain reports: both versions side by side, what changed, and the verdict, in words.
+
+Pure: arrays and dataclasses in, dataclasses and lines of text out.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_model.emotions import EMOTIONS
+from fer_model.versions import SHORT_DIGEST
+from train_cli.gate import Verdict, calibration_error, log_loss, matches
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One version's answers on some faces; shares 0 to 1, losses in nats.
+
+    Attributes:
+        log_loss: Of the crowd blend against what people said.
+        accuracy: Share of faces whose top emotion is one that most people named.
+        calibration_error: See `train_cli.gate.calibration_error`.
+        recall: As `accuracy`, of the faces that most people named each emotion for.
+        label_accuracy: Of the label head, where there are labels.
+    """
+
+    log_loss: float
+    accuracy: float
+    calibration_error: float
+    recall: dict[str, float]
+    label_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both versions on the same faces."""
+
+    faces: int
+    before: Figures
+    after: Figures
+
+
+@dataclass(frozen=True)
+class Change:
+    """How many feedback faces are now read as another emotion."""
+
+    before: str
+    after: str
+    faces: int
+
+
+@dataclass(frozen=True)
+class RetrainReport:
+    """What a retrain did, and what the gate says; nothing in it is about a person.
+
+    Attributes:
+        parent: Digest of the version that it started from.
+        candidate: Digest of the one that came out.
+        kept_by: What held the rest in place.
+        trained_faces: Feedback faces learnt from.
+        holdout_faces: Feedback faces kept apart.
+        trained: Both versions on the faces that were learnt from.
+        holdout: Both on the faces that were kept apart.
+        base: Both on the base validation split.
+        changes: Feedback faces whose answer changed.
+        verdict: The gate's.
+        seconds: How long each part took.
+        newest: Largest feedback id that was looked at.
+    """
+
+    parent: str
+    candidate: str
+    seed: int
+    device: str
+    pieces: int
+    confirmations: int
+    corrections: int
+    people: int
+    unreadable: int
+    kept_by: Literal["distillation", "replay"]
+    trained_faces: int
+    holdout_faces: int
+    trained: Comparison
+    holdout: Comparison | None
+    base: Comparison | None
+    changes: tuple[Change, ...]
+    verdict: Verdict
+    seconds: dict[str, float]
+    newest: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON, the verdict with `passed` and `reasons` beside its checks."""
+        verdict = {
+            "passed": self.verdict.passed,
+            "reasons": list(self.verdict.reasons),
+            **asdict(self.verdict),
+        }
+        return asdict(self) | {"verdict": verdict}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One version's shares on some faces, each (N, 7)."""
+
+    crowd: Array
+    label: Array
+
+
+def compare(
+    said: Array, before: Answers, after: Answers, labels: NDArray[np.int64] | None
+) -> Comparison:
+    """Both versions against the shares (N, 7) that people said, and the labels where given."""
+    return Comparison(len(said), _measured(said, before, labels), _measured(said, after, labels))
+
+
+def _measured(said: Array, answers: Answers, labels: NDArray[np.int64] | None) -> Figures:
+    right = matches(said, answers.crowd)
+    most = said.argmax(axis=1)
+    return Figures(
+        log_loss=float(log_loss(said, answers.crowd).mean()),
+        accuracy=float(right.mean()),
+        calibration_error=calibration_error(said, answers.crowd),
+        recall={
+            name: float(right[most == place].mean())
+            for place, name in enumerate(EMOTIONS)
+            if (most == place).any()
+        },
+        label_accuracy=None
+        if labels is None
+        else float((answers.label.argmax(axis=1) == labels).mean()),
+    )
+
+
+def changed_answers(pairs: Iterable[tuple[Array, Array]]) -> tuple[Change, ...]:
+    """The faces whose top emotion is another, of shares (N, 7) before and after, most first."""
+    moved: Counter[tuple[str, str]] = Counter()
+    for before, after in pairs:
+        old, new = before.argmax(axis=1), after.argmax(axis=1)
+        moved.update((EMOTIONS[a], EMOTIONS[b]) for a, b in zip(old, new, strict=True) if a != b)
+    return tuple(Change(a, b, count) for (a, b), count in moved.most_common())
+
+
+def headline_figures(report: RetrainReport) -> dict[str, object]:
+    """The candidate's figures by name, as `models list` shows them."""
+    figures: dict[str, object] = {"gate.passed": report.verdict.passed}
+    for name in ("holdout", "base"):
+        comparison: Comparison | None = getattr(report, name)
+        if comparison is not None:
+            figures[f"{name}.crowd_log_loss"] = comparison.after.log_loss
+            figures[f"{name}.crowd_accuracy"] = comparison.after.accuracy
+    return figures
+
+
+def in_words(report: RetrainReport) -> list[str]:
+    """The report as lines that a person reads, the verdict last."""
+    lines = [
+        _what_was_given(report),
+        _what_was_done(report),
+        *_side_by_side("faces learnt from", report.trained),
+        *_side_by_side("held-out feedback", report.holdout),
+        *_side_by_side("base validation", report.base),
+    ]
+    changes = [f"{c.before} → {c.after}: {c.faces}" for c in report.changes]
+    lines.append("feedback faces read as another emotion: " + (", ".join(changes) or "none"))
+    lines += [f"{'✓' if c.passed else '✗'} {c.reason}" for c in report.verdict.checks]
+    short = report.candidate[:SHORT_DIGEST]
+    if report.verdict.passed:
+        lines.append(f"The gate passes candidate {short}: train_cli models promote {short}")
+    else:
+        lines.append(
+            f"The gate refuses candidate {short}; {report.parent[:SHORT_DIGEST]} goes on serving."
+        )
+    if report.pieces == 1:
+        lines.append("One piece of feedback proves nothing, so this was to be expected.")
+    return lines
+
+
+def _what_was_given(report: RetrainReport) -> str:
+    line = (
+        f"{_counted(report.pieces, 'piece')} of feedback from "
+        f"{_counted(report.people, 'person', 'people')}: "
+        f"{_counted(report.confirmations, 'confirmation')}, "
+        f"{_counted(report.corrections, 'correction')}"
+    )
+    if report.unreadable:
+        line += f"; {_counted(report.unreadable, 'unreadable crop')} left out"
+    return line
+
+
+def _what_was_done(report: RetrainReport) -> str:
+    learnt = _counted(report.trained_faces, "face")
+    return f"learnt from {learnt}, held out {report.holdout_faces}; kept by {report.kept_by}"
+
+
+def _side_by_side(title: str, faces: Comparison | None) -> list[str]:
+    if faces is None:
+        return [f"{title}: none"]
+    old, new = faces.before, faces.after
+    line = (
+        f"{title} ({faces.faces}): log-loss {old.log_loss:.3f} → {new.log_loss:.3f}, "
+        f"named as most people did {old.accuracy:.1%} → {new.accuracy:.1%}, "
+        f"calibration error {old.calibration_error:.3f} → {new.calibration_error:.3f}"
+    )
+    if old.label_accuracy is not None and new.label_accuracy is not None:
+        line += f", label {old.label_accuracy:.1%} → {new.label_accuracy:.1%}"
+    return [line]
+
+
+def _counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,441 @@
+"""A retrain from feedback to a judged candidate: collect, learn, write, reload, compare, judge.
+
+What is judged is the directory that will serve, read back from disk. A crash anywhere leaves the
+current version serving: a candidate is whole on disk before the database hears of it, and it
+changes nothing until it is promoted.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fer_model.blend import blended
+from fer_model.emotions import EMOTIONS
+from fer_model.engine import Engine
+from fer_model.uris import version_uri
+from fer_model.versions import Member, VersionMetadata, load_members, write_version
+from fer_model.versions import ModelVersion as VersionOnDisk
+from store import feedback, runs, versions
+from store.engine import Database
+from store.records import ModelVersion
+from train_cli.errors import RunRefused
+from train_cli.gate import (
+    GatePolicy,
+    PairedFaces,
+    PairedResults,
+    judge,
+)
+from train_cli.learning import LearningSettings, Lesson, grey_face, learn
+from train_cli.progress import unheard
+from train_cli.registry import HeldLease, current_version, trained_people, version_on_disk
+from train_cli.retrain_report import (
+    Answers,
+    RetrainReport,
+    changed_answers,
+    compare,
+    headline_figures,
+)
+from train_cli.splits import FaceSet, load_split
+from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets, voted_faces
+
+RUN_KIND: Final = "retrain"
+
+_REPLAY_LEAST: Final = 512
+_REPLAY_PER_FACE: Final = 4
+_REPLAY_MOST: Final = 4096
+"""Base faces replayed: four per feedback face, within these bounds."""
+
+_CHUNK: Final = 256
+"""Faces between two looks at whether to go on."""
+
+Array = NDArray[np.float64]
+Result = TypeVar("Result")
+KeepGoing = Callable[[], None]
+"""Raises to stop."""
+
+
+@dataclass(frozen=True)
+class RetrainSettings:
+    """What one retrain is asked to do.
+
+    Attributes:
+        models: Folder that candidates are written to.
+        base: Folder that `prepare` wrote: its training split is replayed, its validation split
+            shows what was forgotten. None distils instead, and the gate will lack evidence.
+        seed: Of every random draw.
+        device: Where the networks run.
+        pseudo_votes: How many people the current version's blend counts as.
+        learning: How the members move; its seed is replaced by `seed`.
+        policy: What the gate asks for.
+    """
+
+    models: Path
+    base: Path | None = None
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    pseudo_votes: float = PSEUDO_VOTES
+    learning: LearningSettings = field(default_factory=LearningSettings)
+    policy: GatePolicy = field(default_factory=GatePolicy)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a retrain would do now.
+
+    Attributes:
+        current: The version that it starts from.
+        division: The faces to learn from and to be judged on.
+        pieces: Active, consented feedback with a crop.
+        confirmations: Of these.
+        corrections: Of these.
+        people: Who gave it.
+        unreadable: Faces whose crop cannot be read.
+        newest: Largest feedback id; 0 without any.
+    """
+
+    current: ModelVersion
+    division: Division
+    pieces: int
+    confirmations: int
+    corrections: int
+    people: int
+    unreadable: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run and what came out; `report` is None where there was nothing to learn."""
+
+    run_id: int
+    report: RetrainReport | None
+
+
+@dataclass
+class Watcher:
+    """Who is told how a retrain goes on. Called from another thread."""
+
+    on_phase: Callable[[str], None] = unheard
+    on_step: Callable[[int, int, float], None] = unheard
+
+
+async def plan_retrain(database: Database) -> Plan:
+    """What a retrain would do now; registers the shipped version where none serves.
+
+    Raises:
+        VersionRefused: No version serves, and the shipped one cannot.
+    """
+    current = await current_version(database)
+    async with database.readers() as session:
+        said = await feedback.active_feedback_for_training(session)
+        known = await trained_people(session, current)
+    faces, unreadable = await asyncio.to_thread(voted_faces, said)
+    kinds = Counter(piece.kind for piece in said)
+    return Plan(
+        current=current,
+        division=divide(faces, known),
+        pieces=len(said),
+        confirmations=kinds["confirmation"],
+        corrections=kinds["correction"],
+        people=len({piece.person_id for piece in said}),
+        unreadable=unreadable,
+        newest=max((piece.feedback_id for piece in said), default=0),
+    )
+
+
+async def retrain(
+    database: Database,
+    lease: HeldLease,
+    settings: RetrainSettings,
+    *,
+    actor: str,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Learns from all feedback that may be learnt from, and registers the judged candidate.
+
+    The run is written down from its start; whatever ends it early is written down too.
+
+    Raises:
+        LeaseLost: Somebody else may be at work; no candidate was registered.
+        VersionRefused: The current version cannot be read.
+        SplitUnusable: The base split cannot be read.
+    """
+    async with database.sessions.begin() as session:
+        await runs.fail_abandoned_runs(session, RUN_KIND)
+        run = await runs.start_run(session, RUN_KIND, _arguments(settings))
+    try:
+        plan = await plan_retrain(database)
+        if not plan.division.training:
+            async with database.sessions.begin() as session:
+                await runs.finish_run(session, run.run_id, {"candidate": None})
+            return Outcome(run.run_id, None)
+        work = _Retrain(settings, plan, watcher or Watcher())
+        candidate, report = await _in_thread(work.done, lease)
+        document = report.to_json()
+        async with database.sessions.begin() as session:
+            await versions.add_candidate(
+                session,
+                candidate.digest,
+                version_uri(candidate.path),
+                parent_digest=plan.current.digest,
+                figures=headline_figures(report),
+                report=document,
+                feedback_ids=candidate.metadata.feedback,
+                lease=lease.lease,
+                actor=actor,
+            )
+            await runs.finish_run(session, run.run_id, document)
+    except BaseException as error:
+        reason = "It was interrupted." if isinstance(error, asyncio.CancelledError) else str(error)
+        async with database.sessions.begin() as session:
+            await runs.fail_run(session, run.run_id, reason or type(error).__name__)
+        raise
+    return Outcome(run.run_id, report)
+
+
+async def _in_thread(work: Callable[[KeepGoing], Result], lease: HeldLease) -> Result:
+    """What `work` returns; it is told to stop when the lease is lost or this task is cancelled."""
+    cancelled = threading.Event()
+
+    def go_on() -> None:
+        lease.check()
+        if cancelled.is_set():
+            raise RunRefused("interrupted")
+
+    task = asyncio.ensure_future(asyncio.to_thread(work, go_on))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        cancelled.set()
+        await asyncio.wait([task])
+        task.exception()  # seen: whatever it was, being cancelled comes first
+        raise
+
+
+class _Retrain:
+    """The part of a retrain that computes, in one thread."""
+
+    def __init__(self, settings: RetrainSettings, plan: Plan, watcher: Watcher) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._watcher = watcher
+        self._seconds: dict[str, float] = {}
+        self._training = plan.division.training
+        self._holdout = plan.division.holdout
+
+    def done(self, go_on: KeepGoing) -> tuple[VersionOnDisk, RetrainReport]:
+        """The candidate on disk, and the report on it."""
+        parent = version_on_disk(self._plan.current)
+        replayed, base = self._base_faces()
+        sets = {
+            "trained": _crops_of(self._training),
+            "holdout": _crops_of(self._holdout),
+            "replay": None if replayed is None else _crops_of_set(replayed),
+            "base": None if base is None else _crops_of_set(base),
+        }
+        before = self._timed("asking the current version", lambda: self._asked(parent, sets, go_on))
+        lesson = _lesson(self._training, before["trained"], self._settings.pseudo_votes)
+        replay = None if replayed is None else _replay_lesson(replayed, before["replay"])
+        members = self._timed("learning", lambda: self._learnt(parent, lesson, replay, go_on))
+        go_on()
+        candidate = self._timed("writing the candidate", lambda: self._written(parent, members))
+        sets["replay"] = None
+        after = self._timed("asking the candidate", lambda: self._asked(candidate, sets, go_on))
+        return candidate, self._report(candidate, replay is not None, base, before, after)
+
+    def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None]:
+        if self._settings.base is None:
+            return None, None
+        folder = self._settings.base
+        training = self._timed("reading base faces", lambda: load_split(folder, "train"))
+        wanted = min(max(_REPLAY_LEAST, _REPLAY_PER_FACE * len(self._training)), _REPLAY_MOST)
+        order = np.random.default_rng(self._settings.seed).permutation(len(training))
+        validation = load_split(folder, "validation")
+        if bool(validation.has_crowd.any()):
+            validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
+        return training.subset(np.sort(order[:wanted])), validation
+
+    def _asked(
+        self,
+        version: VersionOnDisk,
+        sets: dict[str, NDArray[np.uint8] | None],
+        go_on: KeepGoing,
+    ) -> dict[str, Answers]:
+        kind: Literal["cpu", "cuda"] = "cuda" if self._settings.device.type == "cuda" else "cpu"
+        engine = Engine.load(version.path, kind)
+        calibrations = version.metadata.calibrations
+        answers = {}
+        for name, crops in sets.items():
+            if crops is None or not len(crops):
+                continue
+            crowd, label = [], []
+            for start in range(0, len(crops), _CHUNK):
+                go_on()
+                logits = engine.logits(crops[start : start + _CHUNK])
+                crowd.append(blended(logits.crowd, calibrations.crowd))
+                label.append(blended(logits.label, calibrations.label))
+            answers[name] = Answers(np.concatenate(crowd), np.concatenate(label))
+        engine.close()
+        return answers
+
+    def _learnt(
+        self, parent: VersionOnDisk, lesson: Lesson, replay: Lesson | None, go_on: KeepGoing
+    ) -> list[Member]:
+        def on_step(step: int, steps: int, loss: float) -> None:
+            go_on()
+            self._watcher.on_step(step, steps, loss)
+
+        settings = self._settings
+        learning = LearningSettings(**(vars(settings.learning) | {"seed": settings.seed}))
+        return learn(
+            load_members(parent),
+            parent.metadata.calibrations,
+            lesson,
+            replay,
+            learning,
+            settings.device,
+            on_step,
+        )
+
+    def _written(self, parent: VersionOnDisk, members: Sequence[Member]) -> VersionOnDisk:
+        metadata = VersionMetadata(
+            calibrations=parent.metadata.calibrations,
+            created_at=datetime.now(UTC),
+            flip_average=parent.metadata.flip_average,
+            parent=parent.digest,
+            feedback=tuple(sorted(i for face in self._training for i in face.feedback_ids)),
+        )
+        return write_version(self._settings.models, members, metadata, "fp16")
+
+    def _report(
+        self,
+        candidate: VersionOnDisk,
+        replayed: bool,
+        base: FaceSet | None,
+        before: dict[str, Answers],
+        after: dict[str, Answers],
+    ) -> RetrainReport:
+        plan = self._plan
+        votes = {"trained": _shares_of(self._training), "holdout": _shares_of(self._holdout)}
+        labels = None
+        if base is not None:
+            votes["base"], labels = _base_shares(base), base.labels.numpy()
+        compared = {
+            name: compare(said, before[name], after[name], labels if name == "base" else None)
+            for name, said in votes.items()
+            if len(said)
+        }
+        people = {"holdout": plan.division.holdout_people}
+        paired = {
+            name: PairedFaces(
+                votes[name],
+                before[name].crowd,
+                after[name].crowd,
+                people.get(name, np.arange(len(votes[name]))),
+            )
+            for name in ("holdout", "base")
+            if name in compared
+        }
+        verdict = judge(
+            PairedResults(paired.get("holdout"), paired.get("base")), self._settings.policy
+        )
+        return RetrainReport(
+            parent=plan.current.digest,
+            candidate=candidate.digest,
+            seed=self._settings.seed,
+            device=str(self._settings.device),
+            pieces=plan.pieces,
+            confirmations=plan.confirmations,
+            corrections=plan.corrections,
+            people=plan.people,
+            unreadable=plan.unreadable,
+            kept_by="replay" if replayed else "distillation",
+            trained_faces=len(self._training),
+            holdout_faces=len(self._holdout),
+            trained=compared["trained"],
+            holdout=compared.get("holdout"),
+            base=compared.get("base"),
+            changes=changed_answers(
+                [(before[k].crowd, after[k].crowd) for k in compared if k != "base"]
+            ),
+            verdict=verdict,
+            seconds=self._seconds,
+            newest=plan.newest,
+        )
+
+    def _timed(self, phase: str, part: Callable[[], Result]) -> Result:
+        self._watcher.on_phase(phase)
+        started = time.monotonic()
+        result = part()
+        self._seconds[phase] = round(time.monotonic() - started, 2)
+        return result
+
+
+def _arguments(settings: RetrainSettings) -> dict[str, object]:
+    return {
+        "seed": settings.seed,
+        "device": str(settings.device),
+        "base": None if settings.base is None else str(settings.base),
+        "pseudo_votes": settings.pseudo_votes,
+        "learning": asdict(settings.learning),
+        "policy": asdict(settings.policy),
+    }
+
+
+def _crops_of(faces: Sequence[VotedFace]) -> NDArray[np.uint8] | None:
+    return np.stack([face.crop for face in faces]) if faces else None
+
+
+def _crops_of_set(faces: FaceSet) -> NDArray[np.uint8]:
+    return faces.crops[:, 0].numpy()
+
+
+def _lesson(faces: Sequence[VotedFace], blends: Answers, pseudo_votes: float) -> Lesson:
+    votes = np.stack([face.votes for face in faces])
+    return Lesson(
+        torch.from_numpy(np.stack([grey_face(face.crop) for face in faces]))[:, None],
+        _tensor(vote_targets(blends.crowd, votes, pseudo_votes)),
+        _tensor(vote_targets(blends.label, votes, pseudo_votes)),
+    )
+
+
+def _replay_lesson(faces: FaceSet, blends: Answers) -> Lesson:
+    """Half what the current version says, half what is known of the face.
+
+    Source: dark experience replay with labels (DER++, Buzzega et al. 2020).
+    """
+    crowd = np.where(faces.has_crowd.numpy()[:, None], faces.crowd.numpy(), blends.crowd)
+    label = np.eye(len(EMOTIONS))[faces.labels.numpy()]
+    return Lesson(
+        faces.crops,
+        _tensor((crowd + blends.crowd) / 2),
+        _tensor((label + blends.label) / 2),
+    )
+
+
+def _tensor(shares: Array) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(shares, np.float32))
+
+
+def _shares_of(faces: Sequence[VotedFace]) -> Array:
+    if not faces:
+        return np.zeros((0, len(EMOTIONS)))
+    votes = np.stack([face.votes for face in faces])
+    return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+
+
+def _base_shares(faces: FaceSet) -> Array:
+    """What people said; what the label says where the split has no votes at all."""
+    if bool(faces.has_crowd.any()):
+        return faces.crowd.numpy().astype(np.float64)
+    return np.asarray(np.eye(len(EMOTIONS))[faces.labels.numpy()])
