@@ -162,7 +162,7 @@ async def test_open_claim_is_passed_over_or_waited_for(database: Database) -> No
         await inbox.claim_next(session, bot_id=BOT, worker="one", lease=LEASE, now=NOON)
         second = asyncio.ensure_future(claimed(database, "two"))
         if database.url.get_backend_name() == "postgresql":
-            assert (await second).update_id == 2
+            assert (await asyncio.wait_for(second, 20)).update_id == 2
         else:
             await asyncio.sleep(0.05)
             assert not second.done()
