@@ -227,15 +227,7 @@ def noted(texts: Texts, recorded: Sequence[Recorded], reading: Reading) -> Reply
         raise ValueError("nothing was recorded")
     alone = len(reading.faces) == 1
     lines = [_noted_line(texts, said, alone) for said in recorded]
-    undos = [
-        (
-            texts.plain("button_undo")
-            if len(recorded) == 1
-            else texts.plain("button_undo_face", number=said.feedback.face_number),
-            Undo(said.feedback.feedback_id),
-        )
-        for said in recorded
-    ]
+    undos = _undos(texts, [said.feedback for said in recorded])
     return Reply(_lines(lines[:MOST_LINES]), _keyboard(*_rows(undos, 3)))
 
 
@@ -309,6 +301,13 @@ def face_unknown(texts: Texts, number: int, reading: Reading, question: Question
 def not_understood(texts: Texts) -> Reply:
     """A reply to a reading that is no feedback: how to give some."""
     return Reply(texts.html("not_understood"))
+
+
+def edit_not_understood(texts: Texts, standing: Sequence[Feedback]) -> Reply:
+    """An edited message is no feedback now: what it said before stands, with Undo for each."""
+    emotions = _list(texts, [Html(texts.emotion(_emotion_of(said))) for said in standing])
+    text = texts.html("edit_not_understood", emotions=emotions)
+    return Reply(text, _keyboard(*_rows(_undos(texts, standing), 3)))
 
 
 def no_reading(texts: Texts) -> Reply:
@@ -624,6 +623,19 @@ def _rows(
 ) -> list[Sequence[tuple[str, Button]]]:
     limited = buttons[:MOST_BUTTONS]
     return [limited[start : start + columns] for start in range(0, len(limited), columns)]
+
+
+def _undos(texts: Texts, given: Sequence[Feedback]) -> list[tuple[str, Button]]:
+    alone = len(given) == 1
+    return [
+        (
+            texts.plain("button_undo")
+            if alone
+            else texts.plain("button_undo_face", number=said.face_number),
+            Undo(said.feedback_id),
+        )
+        for said in given
+    ]
 
 
 def _emotion_rows(

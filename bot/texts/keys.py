@@ -83,6 +83,7 @@ Key: TypeAlias = Literal[
     "face_unknown",
     "face_unknown_alone",
     "not_understood",
+    "edit_not_understood",
     "no_reading",
     "reading_gone",
     "message_gone",
