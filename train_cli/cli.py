@@ -2,7 +2,13 @@
 
 import typer
 
+from train_cli.commands.evaluate import evaluate_command
+from train_cli.commands.models import models_app
 from train_cli.commands.pack import pack_command
+from train_cli.commands.prepare import prepare_command
+from train_cli.commands.retrain import retrain_command
+from train_cli.commands.runs import runs_command
+from train_cli.commands.schedule import schedule_command
 from train_cli.commands.train import train_command
 
 app = typer.Typer(
@@ -12,8 +18,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.command("prepare")(prepare_command)
 app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
 app.command("pack")(pack_command)
+app.command("retrain")(retrain_command)
+app.add_typer(models_app, name="models")
+app.command("runs")(runs_command)
+app.command("schedule")(schedule_command)
 
 
 @app.callback()

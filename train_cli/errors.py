@@ -4,6 +4,7 @@ TrainingError
 ├── DataSetRefused       the folder or archive is no usable data set
 ├── SplitUnusable        a prepared split is missing or damaged
 ├── CheckpointUnusable   a run cannot be resumed or packed
+├── TrainingDiverged     the loss is no longer a number
 └── RunRefused           a retrain, promotion or schedule cannot go ahead
 """
 
@@ -22,6 +23,10 @@ class SplitUnusable(TrainingError):
 
 class CheckpointUnusable(TrainingError):
     """A training run's checkpoint is missing or belongs to other settings."""
+
+
+class TrainingDiverged(TrainingError):
+    """The loss is no longer a number."""
 
 
 class RunRefused(TrainingError):

@@ -9,11 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_model.blend import negative_log_likelihood
+from fer_model.blend import Array, negative_log_likelihood
 from fer_model.emotions import EMOTION_COUNT, EMOTIONS
 from train_cli.votes import crowd_majority, emotion_shares, ferplus_majority, has_majority
-
-Array = NDArray[np.float64]
 
 CONFIDENCE_BINS: Final = 15
 """Source: Guo et al. 2017, On Calibration of Modern Neural Networks."""

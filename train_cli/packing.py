@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_model.blend import Calibrations, blended, fit_calibration
+from fer_model.blend import Calibrations, fit_calibration
+from fer_model.emotions import EMOTION_COUNT
 from fer_model.versions import (
     Member,
     ModelVersion,
@@ -24,14 +25,19 @@ from fer_model.versions import (
     load_members,
     write_version,
 )
+from train_cli.ensembles import (
+    BLEND,
+    Answers,
+    EnsembleLogits,
+    answers_of,
+    ensemble_logits,
+    judged,
+    judged_leak_free,
+)
 from train_cli.errors import CheckpointUnusable, SplitUnusable
-from train_cli.evaluating import Array, Figures, judge
-from train_cli.members import EnsembleLogits, ensemble_logits
+from train_cli.evaluating import Figures
 from train_cli.progress import unheard
 from train_cli.splits import FaceSet
-
-BLEND: Final = "blend"
-"""How reports call the whole ensemble beside its members."""
 
 FOLDS: Final = 5
 """Parts that validation is judged in, each with calibrations fitted on the other four."""
@@ -102,16 +108,15 @@ def pack(
     leak_free: dict[str, Figures] = {}
     if test is not None:
         on_test = ensemble_logits(served_members, test.crops, device, flip, on_faces)
-        clean = np.flatnonzero(~test.identical_to_training)
-        for name, crowd, label in _answers(names, on_test, served, validation, calibrations):
-            test_figures[name] = _judged(crowd, label, test, seed)
-            leak_free[name] = _judged(crowd[clean], label[clean], test.subset(clean), seed)
+        answers = answers_of(on_test, names, calibrations)
+        test_figures = judged(answers, test, seed)
+        leak_free = judged_leak_free(answers, test, seed)
     report = PackReport(
         version=None,
         bytes=size,
         calibrations=calibrations,
-        served=_cross_fitted(names, served, validation, seed),
-        full=_cross_fitted(names, full, validation, seed),
+        served=judged(out_of_fold(served, names, validation, seed), validation, seed),
+        full=judged(out_of_fold(full, names, validation, seed), validation, seed),
         test=test_figures,
         test_leak_free=leak_free,
     )
@@ -147,53 +152,24 @@ def figures_of(report: PackReport) -> dict[str, float]:
 
 
 def out_of_fold(
-    logits: NDArray[np.float32], targets: NDArray[np.floating] | NDArray[np.integer], seed: int
-) -> Array:
-    """Probabilities (N, 7) of logits (M, N, 7), each by a calibration fitted on the other folds."""
-    count = logits.shape[1]
-    fold = np.random.default_rng(seed).permutation(count) % FOLDS
-    answers = np.empty((count, logits.shape[2]))
+    logits: EnsembleLogits, names: Sequence[str], faces: FaceSet, seed: int
+) -> dict[str, Answers]:
+    """Everybody's answers to `faces`, each face's by calibrations fitted on the other folds."""
+    fold = np.random.default_rng(seed).permutation(len(faces)) % FOLDS
+    whole = {name: _empty(len(faces)) for name in (*names, BLEND)}
     for part in range(FOLDS):
-        inside = fold == part
-        calibration = fit_calibration(logits[:, ~inside], targets[~inside])
-        answers[inside] = blended(logits[:, inside], calibration)
-    return answers
+        inside = np.flatnonzero(fold == part)
+        outside = np.flatnonzero(fold != part)
+        calibrations = fitted(_at(logits, outside), faces.subset(outside))
+        for name, answers in answers_of(_at(logits, inside), names, calibrations).items():
+            whole[name].crowd[inside] = answers.crowd
+            whole[name].label[inside] = answers.label
+    return whole
 
 
-def _cross_fitted(
-    names: Sequence[str], logits: EnsembleLogits, faces: FaceSet, seed: int
-) -> dict[str, Figures]:
-    voted = faces.has_crowd.numpy()
-    shares = faces.crowd.numpy()[voted]
-    figures = {}
-    for name, part in _parts(names, logits):
-        # A face without votes is judged by its label alone: what stands here for it is not read.
-        crowd = np.full(part.crowd.shape[1:], 1 / part.crowd.shape[2])
-        crowd[voted] = out_of_fold(part.crowd[:, voted], shares, seed)
-        label = out_of_fold(part.label, faces.labels.numpy(), seed)
-        figures[name] = _judged(crowd, label, faces, seed)
-    return figures
+def _at(logits: EnsembleLogits, places: NDArray[np.int64]) -> EnsembleLogits:
+    return EnsembleLogits(logits.crowd[:, places], logits.label[:, places])
 
 
-def _parts(names: Sequence[str], logits: EnsembleLogits) -> list[tuple[str, EnsembleLogits]]:
-    alone = [(name, logits.member(place)) for place, name in enumerate(names)]
-    return [*alone, (BLEND, logits)]
-
-
-def _answers(
-    names: Sequence[str],
-    logits: EnsembleLogits,
-    served: EnsembleLogits,
-    validation: FaceSet,
-    calibrations: Calibrations,
-) -> list[tuple[str, Array, Array]]:
-    """Crowd and label probabilities per member (calibrated alone, on validation) and blend."""
-    answers = []
-    for (name, part), (_, ground) in zip(_parts(names, logits), _parts(names, served), strict=True):
-        fit = calibrations if name == BLEND else fitted(ground, validation)
-        answers.append((name, blended(part.crowd, fit.crowd), blended(part.label, fit.label)))
-    return answers
-
-
-def _judged(crowd: Array, label: Array, faces: FaceSet, seed: int) -> Figures:
-    return judge(crowd, label, faces.labels.numpy(), faces.votes.numpy(), seed)
+def _empty(count: int) -> Answers:
+    return Answers(np.empty((count, EMOTION_COUNT)), np.empty((count, EMOTION_COUNT)))

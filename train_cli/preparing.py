@@ -8,32 +8,32 @@ import csv
 import hashlib
 import io
 import json
+import os
+import shutil
+import struct
+import warnings
 import zipfile
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image
 
 from fer_model.emotions import EMOTIONS
 from train_cli.errors import DataSetRefused
+from train_cli.progress import unheard
+from train_cli.votes import VOTE_COLUMNS, VotesTable, read_votes
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 SplitScheme = Literal["official", "8:1:1"]
 
-VOTE_COLUMNS: Final = (*EMOTIONS, "contempt", "unknown", "not_a_face")
-"""What ten people could answer. Source: FER+ (Barsoum et al. 2016)."""
-
-_VOTES_FROM: Final = {
-    "anger": "angry",
-    "happiness": "happy",
-    "sadness": "sad",
-    "NF": "not_a_face",
-}
 _FOLDER_SYNONYMS: Final = {
     "anger": "angry",
     "happiness": "happy",
@@ -42,7 +42,7 @@ _FOLDER_SYNONYMS: Final = {
     "fearful": "fear",
     "disgusted": "disgust",
 }
-_IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
     "train": "train",
     "training": "train",
@@ -57,6 +57,26 @@ FER2013 has a dozen blank squares (deviation 0); its faintest real face deviates
 """
 _VALIDATION_SHARE: Final = 0.1
 _MAX_SIDE: Final = 4096
+_MAX_BYTES: Final = 32 * 2**20
+"""Of one file; a face crop has a few kilobytes, and a zip may announce anything."""
+
+UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    EOFError,
+    RuntimeError,  # zipfile's word for an encrypted file
+    NotImplementedError,  # zipfile's word for an unknown compression
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+_ARCHIVE_LITTER: Final = "__MACOSX"
+"""The folder in which macOS hides a shadow `._name.jpg` of every file of a zip."""
+
+_Read = Callable[[], bytes]
 
 
 @dataclass(frozen=True)
@@ -82,13 +102,26 @@ class Dropped:
 
 @dataclass(frozen=True)
 class PreparationReport:
-    """What was found, dropped and written; counts are of images."""
+    """What was found, dropped and written.
+
+    Attributes:
+        found: Files in the data set, of whatever kind.
+        dropped: How many of them were left out, by reason.
+        splits: Images per split and emotion.
+        with_votes: Images with votes, over all splits.
+        test_identical_to_training: Test images that are also in the training split, pixel by
+            pixel; kept, because the published test is what others report, and marked.
+        missing: Emotions without a single image.
+        scheme: How it was split.
+        seed: Of the random choice.
+    """
 
     found: int
     dropped: dict[str, int]
     splits: dict[str, dict[str, int]]
     with_votes: int
     test_identical_to_training: int
+    missing: tuple[str, ...]
     scheme: SplitScheme
     seed: int
 
@@ -99,61 +132,89 @@ def prepare(
     scheme: SplitScheme = "official",
     votes: Path | None = None,
     seed: int = 0,
+    on_files: Callable[[int], None] = unheard,
 ) -> tuple[PreparationReport, list[Dropped]]:
     """Checks, cleans and splits the data set at `source` (a folder or a zip) into `out`.
 
     Writes `<split>/<emotion>/<emotion>_<number>.<suffix>`, one CSV per split, `dropped.csv` and
-    `report.json`; with `out` None it only reports.
+    `report.json`, beside their place, and renames them into it: `out` is either whole or not
+    there. With `out` None it only reports. `on_files` is told how many more files were read.
 
     Raises:
-        DataSetRefused: Nothing usable, an unknown class, or no test folder for `official`.
+        DataSetRefused: Nothing usable, an unknown class, a zip that reaches outside itself, no
+            train and test folder for `official`, or an `out` that is in use.
     """
+    if out is not None:
+        _refuse_taken(source, out)
+    table = read_votes(votes) if votes is not None else None
     dropped: list[Dropped] = []
-    samples = list(_read(source, scheme == "official", dropped))
+    samples = list(_read(source, scheme == "official", dropped, on_files))
     found = len(samples) + len(dropped)
     if not samples:
-        raise DataSetRefused(f"{source}: no labelled face image in it ({found} files looked at)")
-    if votes is not None:
-        samples = _with_votes(samples, votes)
-    split = _official(samples, dropped, seed) if scheme == "official" else None
-    if split is None:
+        counts = _by_reason(dropped)
+        seen = ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "empty"
+        raise DataSetRefused(f"{source}: no labelled face image in it ({seen})")
+    if table is not None:
+        samples = _with_votes(samples, table)
+    if scheme == "official":
+        split = _official(samples, dropped, seed)
+        known = {sample.pixels for sample in samples if sample.origin != "test"}
+    else:
         split = _proportional(_without_duplicates(samples, dropped), seed)
-    known = {s.pixels for s in samples if s.origin != "test"} if scheme == "official" else set()
-    leaked = sum(sample.pixels in known for sample in split["test"])
+        known = set()
     report = PreparationReport(
         found=found,
-        dropped=dict(Counter(item.reason.split(":")[0] for item in dropped)),
-        splits={name: dict(Counter(s.label for s in split[name])) for name in SPLITS},
+        dropped=_by_reason(dropped),
+        splits={name: _by_label(split[name]) for name in SPLITS},
         with_votes=sum(s.votes is not None for name in SPLITS for s in split[name]),
-        test_identical_to_training=leaked,
+        test_identical_to_training=sum(sample.pixels in known for sample in split["test"]),
+        missing=tuple(e for e in EMOTIONS if not any(s.label == e for s in samples)),
         scheme=scheme,
         seed=seed,
     )
     if out is not None:
-        _write(out, split, known, report, dropped)
+        _write_whole(out, split, known, report, dropped)
     return report, dropped
 
 
-def _read(source: Path, published_test: bool, dropped: list[Dropped]) -> Iterator[Sample]:
+def emotion_of_folder(name: str) -> str | None:
+    """The emotion that a folder of that name holds, FER2013's or FER+'s word for it, or None."""
+    emotion = _FOLDER_SYNONYMS.get(name.lower(), name.lower())
+    return emotion if emotion in EMOTIONS else None
+
+
+def _by_reason(dropped: Iterable[Dropped]) -> dict[str, int]:
+    return dict(Counter(item.reason.split(":")[0] for item in dropped))
+
+
+def _by_label(samples: Iterable[Sample]) -> dict[str, int]:
+    counts = Counter(sample.label for sample in samples)
+    return {emotion: counts[emotion] for emotion in EMOTIONS}
+
+
+def _read(
+    source: Path, published_test: bool, dropped: list[Dropped], on_files: Callable[[int], None]
+) -> Iterator[Sample]:
     """The images at `source`; a published test split keeps its blank ones, to stay comparable."""
     unknown: Counter[str] = Counter()
-    for name, content in _files(source):
+    for name, read in _files(source):
+        on_files(1)
         path = PurePosixPath(name)
-        if path.suffix.lower() not in _IMAGE_SUFFIXES:
+        if path.suffix.lower() not in IMAGE_SUFFIXES or _ARCHIVE_LITTER in path.parts:
+            dropped.append(Dropped(name, "not an image"))
             continue
-        folder = path.parent.name.lower()
-        label = _FOLDER_SYNONYMS.get(folder, folder)
-        if label not in EMOTIONS:
+        label = emotion_of_folder(path.parent.name)
+        if label is None:
             unknown[path.parent.name] += 1
             continue
-        above = path.parent.parent.name.lower()
         try:
+            content = read()
             grey = _grey(content)
-        except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             dropped.append(Dropped(name, f"unreadable: {error}"))
             continue
         digest = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()
-        origin = _SPLIT_FOLDERS.get(above)
+        origin = _SPLIT_FOLDERS.get(path.parent.parent.name.lower())
         if float(grey.std()) < BLANK_CONTRAST and not (published_test and origin == "test"):
             dropped.append(Dropped(name, "blank"))
             continue
@@ -161,52 +222,51 @@ def _read(source: Path, published_test: bool, dropped: list[Dropped]) -> Iterato
     if unknown:
         named = ", ".join(f"{name or 'top level'} ({count})" for name, count in unknown.items())
         raise DataSetRefused(
-            f"{source}: images in folders that are no emotion: {named}; known are {EMOTIONS}"
+            f"{source}: images in folders that are no emotion: {named}; "
+            f"known are {', '.join(EMOTIONS)}"
         )
 
 
-def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+def _files(source: Path) -> Iterator[tuple[str, _Read]]:
+    """Every file's path inside `source`, in order, with how to read it."""
+    if source.is_dir():
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            yield path.relative_to(source).as_posix(), path.read_bytes
+        return
     try:
-        if source.is_dir():
-            for path in sorted(p for p in source.rglob("*") if p.is_file()):
-                yield path.relative_to(source).as_posix(), path.read_bytes()
-            return
-        with zipfile.ZipFile(source) as archive:
-            for entry in sorted(archive.infolist(), key=lambda e: e.filename):
-                if not entry.is_dir():
-                    yield entry.filename, archive.read(entry)
+        archive = zipfile.ZipFile(source)
     except (OSError, zipfile.BadZipFile) as error:
         raise DataSetRefused(f"{source}: neither a folder nor a readable zip ({error})") from error
+    with archive:
+        for entry in sorted(archive.infolist(), key=lambda e: e.filename):
+            if entry.is_dir():
+                continue
+            parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+            if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+                raise DataSetRefused(f"{source}: {entry.filename!r} reaches outside the archive")
+            yield entry.filename, partial(_read_entry, archive, entry)
 
 
-def _grey(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as image:
-        if max(image.size) > _MAX_SIDE:
-            raise ValueError(f"{image.size[0]}x{image.size[1]} px is no face crop")
-        return np.asarray(image.convert("L"))
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.file_size > _MAX_BYTES:
+        raise ValueError(f"{entry.file_size:,} bytes is no face crop")
+    return archive.read(entry)
 
 
-def _with_votes(samples: Sequence[Sample], votes: Path) -> list[Sample]:
-    """The samples with the votes of `votes`, a CSV keyed by the file's path in the data set."""
-    try:
-        with votes.open(newline="", encoding="utf-8") as handle:
-            table = {
-                row.pop("file"): {_VOTES_FROM.get(k, k): int(v) for k, v in row.items()}
-                for row in csv.DictReader(handle)
-            }
-    except (OSError, ValueError, KeyError) as error:
-        raise DataSetRefused(f"{votes}: not a votes CSV ({error})") from error
-    return [
-        replace(s, votes=tuple(counts.get(c, 0) for c in VOTE_COLUMNS))
-        if (counts := table.get(_key(s.source)))
-        else s
-        for s in samples
-    ]
+def _grey(content: bytes) -> NDArray[np.uint8]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(content)) as image:
+            if max(image.size) > _MAX_SIDE:
+                raise ValueError(f"{image.size[0]}x{image.size[1]} px is no face crop")
+            return np.asarray(image.convert("L"), dtype=np.uint8)
 
 
-def _key(source: str) -> str:
-    """The last three parts of a path: split, emotion and file name."""
-    return "/".join(PurePosixPath(source).parts[-3:])
+def _with_votes(samples: Sequence[Sample], table: VotesTable) -> list[Sample]:
+    voted = [replace(sample, votes=table.of(sample.source)) for sample in samples]
+    if not any(sample.votes for sample in voted):
+        raise DataSetRefused("the votes CSV names none of these images")
+    return voted
 
 
 def _without_duplicates(samples: Iterable[Sample], dropped: list[Dropped]) -> list[Sample]:
@@ -260,6 +320,31 @@ def _carve(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sam
     return kept, carved
 
 
+def _refuse_taken(source: Path, out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataSetRefused(f"{out} is not empty; nothing is overwritten: name another folder")
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise DataSetRefused(f"{out} lies inside the data set; name a folder outside it")
+
+
+def _write_whole(
+    out: Path,
+    split: dict[SplitName, list[Sample]],
+    training_pixels: set[str],
+    report: PreparationReport,
+    dropped: Sequence[Dropped],
+) -> None:
+    partial_folder = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        partial_folder.mkdir(parents=True)
+        _write(partial_folder, split, training_pixels, report, dropped)
+        partial_folder.replace(out)
+    except OSError as error:
+        raise DataSetRefused(f"{out} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+
+
 def _write(
     out: Path,
     split: dict[SplitName, list[Sample]],
@@ -267,7 +352,6 @@ def _write(
     report: PreparationReport,
     dropped: Sequence[Dropped],
 ) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     numbers: Counter[str] = Counter()
     for name in SPLITS:
         with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:

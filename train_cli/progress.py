@@ -46,10 +46,15 @@ def step_progress(console: Console, title: str) -> Iterator[OnStep]:
 
 
 @contextmanager
-def face_progress(console: Console, title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A callback that is told how many more faces are done, and shows how many of `total` are."""
+def face_progress(
+    console: Console, title: str, total: int | None
+) -> Iterator[Callable[[int], None]]:
+    """A callback that is told how many more faces are done, and shows how many of `total` are.
+
+    A `total` of None is not known yet.
+    """
     if not console.is_terminal:
-        console.print(f"{title}: {total} faces", soft_wrap=True)
+        console.print(f"{title}: {total} faces" if total else title, soft_wrap=True)
         yield unheard
         return
     columns = (

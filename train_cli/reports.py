@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 from rich import box
@@ -9,8 +10,10 @@ from rich.table import Table
 
 from fer_model.blend import Calibration
 from fer_model.emotions import EMOTIONS
+from train_cli.ensembles import BLEND
 from train_cli.evaluating import Figures, LabelFigures
-from train_cli.packing import BLEND, PackReport
+from train_cli.packing import PackReport
+from train_cli.training import EpochResult, TrainingSettings
 
 
 def figures_table(title: str, rows: Mapping[str, Figures]) -> Table:
@@ -39,6 +42,17 @@ def figures_table(title: str, rows: Mapping[str, Figures]) -> Table:
                 signed(crowd.distance_to_people),
             ]
         table.add_row(*cells, style="bold" if name == BLEND else None)
+    return table
+
+
+def splits_table(splits: Mapping[str, Mapping[str, int]]) -> Table:
+    """Images per emotion (rows) and split (columns)."""
+    table = _table("images", "emotion", *splits, "all")
+    for emotion in EMOTIONS:
+        counts = [counted[emotion] for counted in splits.values()]
+        table.add_row(emotion, *(str(count) for count in (*counts, sum(counts))))
+    totals = [sum(counted.values()) for counted in splits.values()]
+    table.add_row("all", *(str(total) for total in (*totals, sum(totals))), style="bold")
     return table
 
 
@@ -104,11 +118,47 @@ def pack_document(report: PackReport) -> dict[str, Any]:
         "version": {"digest": version.digest, "path": str(version.path)} if version else None,
         "bytes": report.bytes,
         "calibrations": asdict(report.calibrations),
-        "validation": _documents(report.served),
-        "validation_float32": _documents(report.full),
-        "test": _documents(report.test),
-        "test_leak_free": _documents(report.test_leak_free),
+        "validation": documents(report.served),
+        "validation_float32": documents(report.full),
+        "test": documents(report.test),
+        "test_leak_free": documents(report.test_leak_free),
     }
+
+
+def settings_table(settings: TrainingSettings) -> Table:
+    """A run's settings, two to a line."""
+    flat = {k: v for k, v in asdict(settings).items() if k != "augmentation"}
+    flat |= {f"augmentation {k}": v for k, v in asdict(settings.augmentation).items()}
+    cells = [(name.replace("_", " "), str(value)) for name, value in flat.items()]
+    half = (len(cells) + 1) // 2
+    table = _table("settings", "", "", "", "")
+    for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("", "")):
+        table.add_row(*left, *right)
+    return table
+
+
+def epochs_table(history: Sequence[EpochResult], best: EpochResult) -> Table:
+    """A line per epoch; the best one is bold."""
+    table = _table(
+        "epochs",
+        "epoch",
+        "training loss",
+        "validation loss",
+        "label",
+        "crowd majority",
+        "seconds",
+    )
+    for result in history:
+        table.add_row(
+            str(result.epoch),
+            number(result.train_loss),
+            number(result.loss),
+            percent(result.label_accuracy),
+            percent(result.crowd_accuracy),
+            number(result.seconds, 0),
+            style="bold" if result == best else None,
+        )
+    return table
 
 
 def percent(share: float | None) -> str:
@@ -131,7 +181,8 @@ def points(share: float | None, than: float | None) -> str:
     return "-" if share is None or than is None else f"{(share - than) * 100:+.2f} pp"
 
 
-def _documents(figures: Mapping[str, Figures]) -> dict[str, Any]:
+def documents(figures: Mapping[str, Figures]) -> dict[str, Any]:
+    """Figures by name as plain JSON values."""
     return {name: asdict(measured) for name, measured in figures.items()}
 
 

@@ -1,9 +1,11 @@
 """Prepared splits and labelled folders as arrays: every face in memory, as uint8."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +16,10 @@ from torch import Tensor
 from fer_model.emotions import EMOTIONS
 from fer_model.networks import FACE_SIDE
 from train_cli.errors import SplitUnusable
-from train_cli.votes import VOTE_COLUMNS
+from train_cli.preparing import IMAGE_SUFFIXES, UNREADABLE, emotion_of_folder
+from train_cli.votes import VOTE_COLUMNS, VotesTable
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,45 @@ def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
     )
 
 
-def _spread(rows: list[dict[str, str]], limit: int | None) -> list[dict[str, str]]:
+def load_folder(folder: Path, votes: VotesTable | None = None, limit: int | None = None) -> FaceSet:
+    """The faces of a folder with one folder per emotion in it, at whatever depth.
+
+    Whether they were trained on is not known: `identical_to_training` is false throughout.
+
+    Raises:
+        SplitUnusable: An image lies in a folder that is no emotion or cannot be read, or there
+            is none at all.
+    """
+    images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    unknown = Counter(p.parent.name for p in images if emotion_of_folder(p.parent.name) is None)
+    if unknown:
+        named = ", ".join(f"{name} ({count})" for name, count in unknown.items())
+        raise SplitUnusable(
+            f"{folder}: images in folders that are no emotion: {named}; "
+            f"known are {', '.join(EMOTIONS)}"
+        )
+    if not images:
+        raise SplitUnusable(f"{folder}: no images in folders named like {', '.join(EMOTIONS)}")
+    files = _spread(images, limit)
+    labels = [emotion_of_folder(path.parent.name) or "" for path in files]
+    found = [votes.of(path.resolve().as_posix()) if votes else None for path in files]
+    return FaceSet(
+        torch.from_numpy(np.stack([_readable_crop(path) for path in files]))[:, None],
+        torch.tensor([EMOTIONS.index(label) for label in labels]),
+        torch.tensor([row or (0,) * len(VOTE_COLUMNS) for row in found], dtype=torch.float32),
+        tuple(path.relative_to(folder).as_posix() for path in files),
+        np.zeros(len(files), dtype=np.bool_),
+    )
+
+
+def _readable_crop(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_crop(path)
+    except UNREADABLE as error:
+        raise SplitUnusable(f"{path}: unreadable: {error}") from error
+
+
+def _spread(rows: Sequence[_T], limit: int | None) -> Sequence[_T]:
     """At most `limit` rows, evenly from the first to the last, so that every emotion is there."""
     if limit is None or limit >= len(rows):
         return rows

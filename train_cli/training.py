@@ -32,7 +32,7 @@ from fer_model.networks import (
     start_from_imagenet,
 )
 from train_cli.augmentation import Augmentation, augmented
-from train_cli.errors import CheckpointUnusable
+from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged
 from train_cli.progress import unheard
 from train_cli.splits import FaceSet
 from train_cli.votes import crowd_majority, has_majority
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 Precision = Literal["bf16", "fp32"]
 _EVALUATION_BATCH: Final = 128
+_DROPOUT_SEED: Final = 500
+"""Keeps dropout, which draws from the global generator, off the augmentation's own sequence."""
 
 
 @dataclass(frozen=True)
@@ -84,20 +86,23 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave; losses in nats, shares 0 to 1, all on validation but `train_loss`."""
+    """What one epoch gave; losses in nats, shares 0 to 1, all on validation but `train_loss`.
+
+    The crowd head's figures are None where nobody voted on a validation face.
+    """
 
     epoch: int
     train_loss: float
     label_loss: float
-    crowd_loss: float
+    crowd_loss: float | None
     label_accuracy: float
-    crowd_accuracy: float
+    crowd_accuracy: float | None
     seconds: float
 
     @property
     def loss(self) -> float:
         """Both heads' validation loss, what early stopping and the choice of epoch go by."""
-        return self.label_loss + self.crowd_loss
+        return self.label_loss + (self.crowd_loss or 0.0)
 
 
 @dataclass
@@ -128,16 +133,26 @@ def train(
     """Trains to the end and returns every epoch's result.
 
     `run` receives `last/` (weights, averages, momentum: enough to resume), `best/` (the averaged
-    weights of the best epoch) and `history.json`. The steps after a resume draw from the same
-    seeds as an uninterrupted run's.
+    weights of the best epoch) and `history.json`. Every epoch draws from its own seed, so that a
+    resumed run takes the same steps as an uninterrupted one.
 
     Raises:
-        CheckpointUnusable: `resume` without a checkpoint, or with one of other settings.
+        CheckpointUnusable: `resume` without a checkpoint, or with one of other settings; or a
+            run is in the folder already and `resume` was not asked for.
+        SplitUnusable: Fewer faces than one batch holds, or none to validate on.
+        TrainingDiverged: The loss is no longer a number.
     """
+    if len(training) < settings.batch_size or not len(validation):
+        raise SplitUnusable(
+            f"{len(training)} training and {len(validation)} validation faces are too few for "
+            f"batches of {settings.batch_size}"
+        )
     torch.manual_seed(settings.seed)
     state = _start(settings, training, backbone, device)
     if resume:
         _resume(state, run, settings)
+    elif read_checkpoint(run / "last") is not None:
+        raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
     steps = settings.epochs * (len(training) // settings.batch_size)
     train_faces = training_on(training, device)
     while state.epoch < settings.epochs and not _stalled(state, settings.patience):
@@ -170,14 +185,15 @@ def validate(
     known = faces.has_crowd
     votes = faces.votes.numpy()
     clear = has_majority(votes)
-    named = logits.crowd.argmax(1).numpy()
+    agreed = (logits.crowd.argmax(1).numpy() == crowd_majority(votes))[clear]
+    crowd_loss = F.cross_entropy(logits.crowd[known], faces.crowd[known]) if known.any() else None
     return EpochResult(
         epoch=epoch,
         train_loss=train_loss,
         label_loss=float(F.cross_entropy(logits.label, faces.labels)),
-        crowd_loss=float(F.cross_entropy(logits.crowd[known], faces.crowd[known])),
+        crowd_loss=None if crowd_loss is None else float(crowd_loss),
         label_accuracy=float((logits.label.argmax(1) == faces.labels).float().mean()),
-        crowd_accuracy=float((named == crowd_majority(votes))[clear].mean()),
+        crowd_accuracy=float(agreed.mean()) if len(agreed) else None,
         seconds=time.monotonic() - started,
     )
 
@@ -277,7 +293,9 @@ def _epoch(
 ) -> float:
     crops, labels, crowd = faces
     device = crops.device
-    random = torch.Generator().manual_seed(settings.seed * 1000 + state.epoch)
+    seed = settings.seed * 1000 + state.epoch
+    random = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed + _DROPOUT_SEED)
     state.network.train()
     total, count = 0.0, 0
     for places in _batches(len(labels), settings.batch_size, random):
@@ -289,6 +307,10 @@ def _epoch(
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             logits = state.network(normalised(varied))
         loss = both_heads_loss(logits, labels[index], crowd[index], settings)
+        if not loss.isfinite():
+            raise TrainingDiverged(
+                f"the loss is {float(loss)} at step {state.step}; lower the rate"
+            )
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)

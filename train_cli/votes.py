@@ -5,8 +5,8 @@ nobody voted on.
 """
 
 import csv
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -32,24 +32,35 @@ _CONTEMPT: Final = VOTE_COLUMNS.index("contempt")
 
 
 class VotesTable:
-    """Votes by file, found again however much of the path is still there.
+    """Votes by file, found by as much of its path as tells it from every other.
+
+    FER2013's file names alone do not: a few belong to two pictures of different emotions. A path
+    that is there twice with different votes has none: nobody knows whose they are.
 
     Args:
-        votes: By the path in the data set as published, `train/angry/Training_1.jpg`.
+        rows: Paths in the data set as published (`train/angry/Training_1.jpg`) with their votes.
     """
 
-    def __init__(self, votes: Mapping[str, Votes]) -> None:
-        self._by_path = {_key(path): row for path, row in votes.items()}
-        names = Counter(PurePosixPath(path).name for path in votes)
-        self._by_name = {
-            PurePosixPath(path).name: row
-            for path, row in votes.items()
-            if names[PurePosixPath(path).name] == 1
+    def __init__(self, rows: Iterable[tuple[str, Votes]]) -> None:
+        found: dict[tuple[str, ...], set[Votes]] = defaultdict(set)
+        paths: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for path, votes in rows:
+            for key in _keys(path):
+                found[key].add(votes)
+                paths[key].add(path)
+        self._votes = {
+            key: votes.pop()
+            for key, votes in found.items()
+            if len(votes) == 1 and len(paths[key]) == 1
         }
 
+    def __len__(self) -> int:
+        return len(self._votes)
+
     def of(self, path: str) -> Votes | None:
-        """The votes on the image at `path`: by split, emotion and name, else by a unique name."""
-        return self._by_path.get(_key(path)) or self._by_name.get(PurePosixPath(path).name)
+        """The votes on the image at `path`, None where there are none."""
+        keys = [*_keys(path), (PurePosixPath(path).name,)]  # the last for bare names in the CSV
+        return next((self._votes[key] for key in keys if key in self._votes), None)
 
 
 def read_votes(path: Path) -> VotesTable:
@@ -65,12 +76,12 @@ def read_votes(path: Path) -> VotesTable:
             missing = [name for name in ("file", *EMOTIONS) if name not in names]
             if missing:
                 raise DataSetRefused(f"{path}: no votes CSV, it lacks {', '.join(missing)}")
-            table = {row["file"]: _votes_of(row) for row in rows}
+            table = VotesTable((row["file"], _votes_of(row)) for row in rows)
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise DataSetRefused(f"{path}: no readable votes CSV ({error})") from error
-    if not table:
+    if not len(table):
         raise DataSetRefused(f"{path}: no votes in it")
-    return VotesTable(table)
+    return table
 
 
 def emotion_shares(votes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -120,6 +131,7 @@ def _votes_of(row: Mapping[str, str]) -> Votes:
     return votes
 
 
-def _key(path: str) -> str:
-    """The last three parts of a path: split, emotion and file name."""
-    return "/".join(PurePosixPath(path).parts[-3:])
+def _keys(path: str) -> list[tuple[str, ...]]:
+    """Split, emotion and name; emotion and name; the name alone where it is all there is."""
+    parts = PurePosixPath(path).parts[-3:]
+    return [parts[-count:] for count in (3, 2) if len(parts) >= count] or [parts]

@@ -17,7 +17,7 @@ from train_cli.commands.options import (
     results,
     torch_device,
 )
-from train_cli.members import member_of_checkpoint
+from train_cli.ensembles import member_of_checkpoint
 from train_cli.packing import pack
 from train_cli.progress import face_progress
 from train_cli.reports import calibration_table, figures_table, pack_document, precision_table

@@ -1,42 +1,63 @@
 """`train_cli train`: one ensemble member from a prepared split."""
 
 import json
-import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import torch
 import typer
+from rich.console import Console
 
-from fer_model.networks import ARCHITECTURES, Architecture
-from train_cli.commands.options import Device, DryRun, Json, Seed, messages, torch_device
+from fer_model.networks import Architecture
+from train_cli.commands.options import (
+    Device,
+    DryRun,
+    Json,
+    Seed,
+    expected_failures,
+    messages,
+    results,
+    torch_device,
+)
+from train_cli.pictures import history_picture
 from train_cli.progress import step_progress
-from train_cli.splits import load_split
+from train_cli.reports import epochs_table, percent, settings_table
+from train_cli.splits import FaceSet, load_split
 from train_cli.training import EpochResult, Precision, TrainingSettings, train
 
-# What served each member best on validation; docs/log.md has the numbers.
-_DEFAULT_SIDE: dict[Architecture, int] = {"vgg19": 48, "resnet50": 64}
-_DEFAULT_RATE: dict[Architecture, float] = {"vgg19": 0.01, "resnet50": 0.02}
+# What served each member best on validation; docs/training.md has the numbers.
+_DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
+_DEFAULT_RATE: Final[dict[Architecture, float]] = {"vgg19": 0.01, "resnet50": 0.02}
 
 
 def train_command(
-    architecture: Annotated[str, typer.Argument(help="vgg19 or resnet50.")],
+    architecture: Annotated[Architecture, typer.Argument(help="Which member.")],
     split: Annotated[Path, typer.Option(help="Folder that `prepare` wrote.")],
     run: Annotated[Path, typer.Option(help="Folder for checkpoints and history.")],
     backbone: Annotated[
         Path | None,
         typer.Option(help="ImageNet weights (safetensors, torchvision's names); none: from noise."),
     ] = None,
-    side: Annotated[int | None, typer.Option(help="Input side, px.", min=32, max=224)] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    batch_size: Annotated[int, typer.Option(min=2)] = 64,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak rate.", min=1e-6)] = None,
-    patience: Annotated[int, typer.Option(help="Epochs without progress; 0: all epochs.")] = 0,
-    precision: Annotated[str, typer.Option(help="bf16 or fp32.")] = "bf16",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all by default.")] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(help="Input side, px; vgg19: 48, resnet50: 64.", min=32, max=224),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training faces.", min=1)] = 10,
+    batch_size: Annotated[int, typer.Option(help="Faces a step.", min=2)] = 64,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Its peak; vgg19: 0.01, resnet50: 0.02.", min=1e-6)
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without progress; 0: never.", min=0)
+    ] = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="Arithmetic of the backbone; bf16 is twice as fast.")
+    ] = "bf16",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all by default.", min=1)] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first N faces, to try things.")
+        int | None, typer.Option(help="Only N faces, evenly spread, to try things.", min=2)
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -44,58 +65,92 @@ def train_command(
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Train one member; checkpoints after every epoch, --resume goes on after a kill."""
-    if architecture not in ARCHITECTURES:
-        raise typer.BadParameter(f"choose one of {', '.join(ARCHITECTURES)}")
-    if precision not in ("bf16", "fp32"):
-        raise typer.BadParameter("choose bf16 or fp32", param_hint="--precision")
+    """Train one ensemble member, both heads at once.
+
+    Every epoch ends with a checkpoint: RUN/best holds the averaged weights of the epoch with the
+    least validation loss, which `pack` takes; RUN/last is what --resume goes on from after a
+    kill, with the same settings, to the same result. RUN/history.json and history.png show the
+    run. A RUN that holds a run already is never overwritten.
+
+    Example: `train_cli train resnet50 --split datasets/fer2013 --run runs/resnet50
+    --backbone resnet50_imagenet.safetensors --epochs 14`
+    """
     if threads:
         torch.set_num_threads(threads)
-    chosen: Architecture = architecture
-    arithmetic: Precision = precision
     settings = TrainingSettings(
-        architecture=chosen,
-        side=side or _DEFAULT_SIDE[chosen],
+        architecture=architecture,
+        side=side or _DEFAULT_SIDE[architecture],
         epochs=epochs,
         batch_size=batch_size,
-        learning_rate=learning_rate or _DEFAULT_RATE[chosen],
+        learning_rate=learning_rate or _DEFAULT_RATE[architecture],
         patience=patience,
-        precision=arithmetic,
+        precision=precision,
         seed=seed,
     )
     on_device = torch_device(device)
-    faces, validation = load_split(split, "train", limit), load_split(split, "validation", limit)
     console = messages()
+    with expected_failures():
+        faces, validation = (
+            load_split(split, "train", limit),
+            load_split(split, "validation", limit),
+        )
+        _announce(console, settings, faces, validation, on_device)
+        if dry_run:
+            typer.echo(json.dumps(asdict(settings)) if as_json else "dry run: nothing trained")
+            return
+        with step_progress(console, architecture) as on_step:
+            history = train(
+                settings,
+                faces,
+                validation,
+                run,
+                backbone,
+                on_device,
+                resume=resume,
+                on_step=on_step,
+                on_epoch=lambda result: _announce_epoch(console, result, epochs),
+            )
+        title = f"{architecture} at {settings.side} px, {len(faces)} faces"
+        (run / "history.png").write_bytes(history_picture(history, title))
+    _report(history, run, as_json)
+
+
+def _announce(
+    console: Console,
+    settings: TrainingSettings,
+    faces: FaceSet,
+    validation: FaceSet,
+    device: torch.device,
+) -> None:
+    console.print(settings_table(settings))
     console.print(
-        f"{chosen} at {settings.side} px, {len(faces)} faces, {len(validation)} to validate on, "
-        f"{on_device}, {os.cpu_count()} cores, torch {torch.__version__}"
+        f"{len(faces)} faces, {len(validation)} to validate on, {device}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}",
+        soft_wrap=True,
     )
-    if dry_run:
-        typer.echo(json.dumps(asdict(settings)) if as_json else "dry run: nothing trained")
-        return
+    if not faces.has_crowd.any():
+        console.print("no votes: the crowd head stays untrained; prepare with --votes")
 
-    def on_epoch(result: EpochResult) -> None:
-        console.print(
-            f"epoch {result.epoch}/{epochs}: train loss {result.train_loss:.3f}, validation loss "
-            f"{result.loss:.3f}, label {result.label_accuracy:.2%}, crowd majority "
-            f"{result.crowd_accuracy:.2%}, {result.seconds:.0f} s",
-            soft_wrap=True,
-        )
 
-    with step_progress(console, chosen) as on_step:
-        history = train(
-            settings,
-            faces,
-            validation,
-            run,
-            backbone,
-            on_device,
-            resume=resume,
-            on_step=on_step,
-            on_epoch=on_epoch,
-        )
+def _announce_epoch(console: Console, result: EpochResult, epochs: int) -> None:
+    console.print(
+        f"epoch {result.epoch}/{epochs}: train loss {result.train_loss:.3f}, validation loss "
+        f"{result.loss:.3f}, label {percent(result.label_accuracy)}, crowd majority "
+        f"{percent(result.crowd_accuracy)}, {result.seconds:.0f} s",
+        soft_wrap=True,
+    )
+
+
+def _report(history: Sequence[EpochResult], run: Path, as_json: bool) -> None:
     best = min(history, key=lambda result: result.loss)
     if as_json:
-        typer.echo(json.dumps({"best": asdict(best), "epochs": [asdict(r) for r in history]}))
-    else:
-        typer.echo(f"best epoch {best.epoch}: {run / 'best'}")
+        document = {
+            "checkpoint": str(run / "best"),
+            "best": asdict(best),
+            "epochs": [asdict(result) for result in history],
+        }
+        typer.echo(json.dumps(document))
+        return
+    page = results()
+    page.print(epochs_table(history, best))
+    page.print(f"best epoch {best.epoch}: {run / 'best'}; curves: {run / 'history.png'}")

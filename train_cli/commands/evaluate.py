@@ -1,0 +1,164 @@
+"""`train_cli evaluate`: how right a model version, or a member in training, is."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fer_model.emotions import EMOTIONS
+from train_cli.commands.options import (
+    Device,
+    Json,
+    Seed,
+    expected_failures,
+    messages,
+    results,
+    torch_device,
+)
+from train_cli.ensembles import (
+    BLEND,
+    Answers,
+    answers_of,
+    ensemble_logits,
+    ensemble_of_checkpoints,
+    ensemble_of_version,
+    judged,
+    judged_leak_free,
+)
+from train_cli.errors import RunRefused, SplitUnusable
+from train_cli.evaluating import Figures
+from train_cli.pictures import confusion_picture
+from train_cli.preparing import SplitName
+from train_cli.progress import face_progress
+from train_cli.reports import classes_table, confusion_table, documents, figures_table
+from train_cli.splits import FaceSet, load_folder, load_split
+from train_cli.votes import read_votes
+
+
+def evaluate_command(
+    faces: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of faces, one folder per emotion in it.", file_okay=False),
+    ] = None,
+    split: Annotated[Path | None, typer.Option(help="Or: folder that `prepare` wrote.")] = None,
+    name: Annotated[SplitName, typer.Option(help="Which part of --split.")] = "test",
+    version: Annotated[
+        Path | None, typer.Option(help="Model version's folder; the shipped one by default.")
+    ] = None,
+    member: Annotated[
+        list[Path] | None,
+        typer.Option(help="Instead of a version: a run's `best` folder; several are averaged."),
+    ] = None,
+    votes: Annotated[
+        Path | None, typer.Option(help="CSV of votes for FACES; a prepared split has its own.")
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option("--flip/--no-flip", help="Average with the mirror image."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.json and confusion.png.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="CSV with a row per face: its 7 + 7 probabilities.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only N faces, evenly spread.", min=1)] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure accuracy, calibration and the distance to people on labelled faces.
+
+    Label figures judge the label head against the folder's emotion. Crowd figures judge the
+    crowd head against people's votes: the majority's emotion (contempt, which is never answered,
+    is an error; ties are left out), FER+'s own protocol, and how near the blend is to people.
+    The test split is measured as published and, beside it, without the images that are
+    identical to training ones.
+
+    Example: `train_cli evaluate --split datasets/fer2013 --name test --out reports/test`
+    """
+    if (faces is None) == (split is None):
+        raise typer.BadParameter("name either a folder of faces or --split", param_hint="FACES")
+    if split is not None and votes is not None:
+        raise typer.BadParameter("a prepared split has its own votes", param_hint="--votes")
+    if version is not None and member:
+        raise typer.BadParameter("name either --version or --member", param_hint="--member")
+    on_device = torch_device(device)
+    console = messages()
+    with expected_failures():
+        ensemble = ensemble_of_checkpoints(member) if member else ensemble_of_version(version)
+        judged_faces = _load(faces, split, name, votes, limit)
+        total = len(judged_faces) * len(ensemble.members)
+        with face_progress(console, "reading faces", total) as on_faces:
+            logits = ensemble_logits(
+                ensemble.members,
+                judged_faces.crops,
+                on_device,
+                ensemble.flip if flip is None else flip,
+                on_faces,
+            )
+        answers = answers_of(logits, ensemble.names, ensemble.calibrations)
+        figures = judged(answers, judged_faces, seed)
+        leak_free = judged_leak_free(answers, judged_faces, seed)
+        where = f"{split} {name}" if split else f"{faces}"
+        document = {
+            "model": ensemble.title,
+            "faces": where,
+            "flip": ensemble.flip if flip is None else flip,
+            "figures": documents(figures),
+            "leak_free": documents(leak_free),
+        }
+        if predictions is not None:
+            _write_predictions(predictions, judged_faces, answers[BLEND])
+        if out is not None:
+            _write_report(out, document, figures[BLEND], f"{ensemble.title}, {where}")
+    if as_json:
+        typer.echo(json.dumps(document))
+        return
+    page = results()
+    page.print(f"{ensemble.title} on {where}", soft_wrap=True)
+    page.print(figures_table("as published" if leak_free else "figures", figures))
+    if leak_free:
+        page.print(figures_table("leak-free: no image identical to a training one", leak_free))
+    page.print(classes_table(figures[BLEND].label))
+    page.print(confusion_table(figures[BLEND].label))
+
+
+def _load(
+    faces: Path | None, split: Path | None, name: SplitName, votes: Path | None, limit: int | None
+) -> FaceSet:
+    if faces is not None:
+        return load_folder(faces, read_votes(votes) if votes is not None else None, limit)
+    if split is None:
+        raise SplitUnusable("name either a folder of faces or --split")
+    return load_split(split, name, limit)
+
+
+def _write_predictions(path: Path, faces: FaceSet, blend: Answers) -> None:
+    heads = [f"{head}_{emotion}" for head in ("crowd", "label") for emotion in EMOTIONS]
+    try:
+        with path.open("w", newline="", encoding="utf-8") as handle:
+            table = csv.writer(handle)
+            table.writerow(("file", "label", *heads))
+            for file, label, crowd_row, label_row in zip(
+                faces.files, faces.labels.tolist(), blend.crowd, blend.label, strict=True
+            ):
+                table.writerow((file, EMOTIONS[label], *_rounded(crowd_row), *_rounded(label_row)))
+    except OSError as error:
+        raise RunRefused(f"{path} cannot be written: {error}") from error
+
+
+def _rounded(row: Sequence[float]) -> list[str]:
+    return [f"{value:.6f}" for value in row]
+
+
+def _write_report(out: Path, document: dict[str, Any], blend: Figures, title: str) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "report.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        (out / "confusion.png").write_bytes(confusion_picture(blend.label, title))
+    except OSError as error:
+        raise RunRefused(f"{out} cannot be written: {error}") from error
