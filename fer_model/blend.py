@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from fer_model.emotions import EMOTION_COUNT
 from fer_model.readings import Blend
@@ -143,7 +143,7 @@ def fit_calibration(
     goal = torch.tensor(wanted)
 
     temperatures = torch.stack([_fit_temperature(member, goal) for member in members])
-    probabilities = F.softmax(members / temperatures[:, None, None], dim=-1)
+    probabilities = functional.softmax(members / temperatures[:, None, None], dim=-1)
     weights = _fit_weights(probabilities, goal)
     mean = torch.tensordot(weights, probabilities, dims=1).clamp_min(_SMALLEST).log()
     sharpness, biases = _fit_last(mean, goal)
@@ -183,21 +183,21 @@ def _loss(log_probabilities: Tensor, goal: Tensor) -> Tensor:
 
 
 def _fit_temperature(logits: Tensor, goal: Tensor) -> Tensor:
-    log = _minimised(lambda x: _loss(F.log_softmax(logits / x.exp(), dim=-1), goal), [0.0])
+    log = _minimised(lambda x: _loss(functional.log_softmax(logits / x.exp(), dim=-1), goal), [0.0])
     return log.exp()[0]
 
 
 def _fit_weights(probabilities: Tensor, goal: Tensor) -> Tensor:
     def loss(raw: Tensor) -> Tensor:
-        mean = torch.tensordot(F.softmax(raw, dim=0), probabilities, dims=1)
+        mean = torch.tensordot(functional.softmax(raw, dim=0), probabilities, dims=1)
         return _loss(mean.clamp_min(_SMALLEST).log(), goal) + _RIDGE * raw.square().sum()
 
-    return F.softmax(_minimised(loss, [0.0] * len(probabilities)), dim=0)
+    return functional.softmax(_minimised(loss, [0.0] * len(probabilities)), dim=0)
 
 
 def _fit_last(log_mean: Tensor, goal: Tensor) -> tuple[float, Tensor]:
     def loss(x: Tensor) -> Tensor:
-        fitted = F.log_softmax(x[0].exp() * log_mean + x[1:], dim=-1)
+        fitted = functional.log_softmax(x[0].exp() * log_mean + x[1:], dim=-1)
         return _loss(fitted, goal) + _RIDGE * x[1:].square().sum()
 
     best = _minimised(loss, [0.0] * (1 + EMOTION_COUNT))
@@ -212,7 +212,7 @@ def _minimised(loss: Callable[[Tensor], Tensor], start: Sequence[float]) -> Tens
         optimizer.zero_grad()
         value = loss(x)
         value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return float(value)
+        return float(value.detach())
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]  # likewise
     return x.detach()
