@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -452,7 +452,7 @@ class PlaygroundClient:
         )
         self._people: dict[int, Person] = {}
 
-    async def __aenter__(self) -> PlaygroundClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -477,17 +477,17 @@ class PlaygroundClient:
         raise PersonMistake(f"there is no {name!r} here, only {names}")
 
     async def add_person(
-        self, first_name: str, id: int, *, username: str = "", language_code: str = "en"
+        self, first_name: str, person_id: int, *, username: str = "", language_code: str = "en"
     ) -> Person:
         """Lets a new person in."""
         profile = {
             "first_name": first_name,
-            "id": id,
+            "id": person_id,
             "username": username,
             "language_code": language_code,
         }
         await _asked(self._http.post("/playground/people", json=profile))
-        return await self.person(id)
+        return await self.person(person_id)
 
     async def state(self) -> Json:
         """The bot, the people and their menus."""

@@ -83,7 +83,7 @@ def thumbnail(content: bytes) -> ScaledPhoto | None:
             if picture.width * picture.height > MOST_THUMBNAIL_PIXELS:
                 return None
         return _scaled(_decoded(content), 320)
-    except Exception:  # any document may be sent; one that is no picture has no preview
+    except Exception:
         return None
 
 

@@ -40,13 +40,13 @@ CHAT_ACTIONS = frozenset(
     """
     typing upload_photo record_video upload_video record_voice upload_voice upload_document
     choose_sticker find_location record_video_note upload_video_note
-    """.split()  # noqa: SIM905 - quoted one by one they read worse
+    """.split()
 )
 BUTTON_DEEDS = frozenset(
     """
     url callback_data web_app login_url switch_inline_query switch_inline_query_current_chat
     switch_inline_query_chosen_chat copy_text callback_game pay
-    """.split()  # noqa: SIM905 - quoted one by one they read worse
+    """.split()
 )
 # Kinds of update that the playground never has, but that a bot may ask for.
 OTHER_KINDS = frozenset(
@@ -55,7 +55,7 @@ OTHER_KINDS = frozenset(
     edited_business_message deleted_business_messages guest_message inline_query
     chosen_inline_result shipping_query pre_checkout_query purchased_paid_media poll
     poll_answer chat_join_request chat_boost removed_chat_boost managed_bot
-    """.split()  # noqa: SIM905 - quoted one by one they read worse
+    """.split()
 )
 
 
@@ -91,6 +91,7 @@ async def call(world: World, name: str, parameters: Parameters, *, strict: bool)
 
 
 async def get_me(world: World, _: Parameters) -> Json:
+    """The bot's User."""
     return {
         **world.bot_user,
         "can_join_groups": True,
@@ -102,6 +103,7 @@ async def get_me(world: World, _: Parameters) -> Json:
 
 
 async def get_updates(world: World, parameters: Parameters) -> list[Json]:
+    """The next updates, waited for; the offset confirms the older ones."""
     allowed = parameters.array("allowed_updates")
     if allowed is not None:
         for kind in allowed:
@@ -117,18 +119,21 @@ async def get_updates(world: World, parameters: Parameters) -> list[Json]:
 
 
 async def set_webhook(world: World, parameters: Parameters) -> bool:
+    """True for no address; any other is refused, since nothing here calls a bot."""
     if parameters.text("url"):
         raise bad_request("bad webhook: the playground calls nobody; poll with getUpdates")
     return await delete_webhook(world, parameters)
 
 
 async def delete_webhook(world: World, parameters: Parameters) -> bool:
+    """True; there never is a webhook, but waiting updates can be dropped."""
     if parameters.boolean("drop_pending_updates"):
         world.updates.drop_all()
     return True
 
 
 async def get_webhook_info(world: World, _: Parameters) -> Json:
+    """An empty webhook and how many updates wait."""
     webhook: Json = {
         "url": "",
         "has_custom_certificate": False,
@@ -140,6 +145,7 @@ async def get_webhook_info(world: World, _: Parameters) -> Json:
 
 
 async def set_my_commands(world: World, parameters: Parameters) -> bool:
+    """True; keeps the menu of a scope and language."""
     commands = parameters.array("commands")
     if commands is None:
         raise bad_request("can't parse commands JSON object")
@@ -161,10 +167,12 @@ async def set_my_commands(world: World, parameters: Parameters) -> bool:
 
 
 async def get_my_commands(world: World, parameters: Parameters) -> list[Json]:
+    """The menu of exactly this scope and language."""
     return world.commands.get(_command_key(world, parameters), [])
 
 
 async def delete_my_commands(world: World, parameters: Parameters) -> bool:
+    """True; the menu of this scope and language is gone."""
     world.commands.pop(_command_key(world, parameters), None)
     world.events.add("commands", 0)
     return True
@@ -209,12 +217,14 @@ def _described(kind: str) -> Callable[[World, Parameters], Awaitable[Json]]:
 
 
 async def send_message(world: World, parameters: Parameters) -> Json:
+    """The message, its words parsed."""
     profile = world.reachable(parameters.chat_id())
     content = _text_content(parameters)
     return _post(world, profile, parameters, content)
 
 
 async def send_photo(world: World, parameters: Parameters) -> Json:
+    """The message with the photo in several sizes."""
     profile = world.reachable(parameters.chat_id())
     caption = _caption_content(parameters)
     photo = await _photo_content(world, parameters.upload("photo"), parameters.text("photo"))
@@ -222,6 +232,7 @@ async def send_photo(world: World, parameters: Parameters) -> Json:
 
 
 async def send_document(world: World, parameters: Parameters) -> Json:
+    """The message with the file as it came."""
     profile = world.reachable(parameters.chat_id())
     caption = _caption_content(parameters)
     document = await _document_content(
@@ -231,6 +242,7 @@ async def send_document(world: World, parameters: Parameters) -> Json:
 
 
 async def send_chat_action(world: World, parameters: Parameters) -> bool:
+    """True; the chat shows the action."""
     profile = world.reachable(parameters.chat_id())
     action = parameters.text("action")
     if action not in CHAT_ACTIONS:
@@ -408,6 +420,7 @@ def _kept(letter: Letter, *without: str) -> Json:
 
 
 async def edit_message_text(world: World, parameters: Parameters) -> Json:
+    """The message with new words; its buttons go unless given again."""
     letter = _editable(world, parameters)
     content = _text_content(parameters)
     if "text" not in letter.message:
@@ -417,6 +430,7 @@ async def edit_message_text(world: World, parameters: Parameters) -> Json:
 
 
 async def edit_message_caption(world: World, parameters: Parameters) -> Json:
+    """The message with another caption or none."""
     letter = _editable(world, parameters)
     if "text" in letter.message:
         raise bad_request("there is no caption in the message to edit")
@@ -427,12 +441,14 @@ async def edit_message_caption(world: World, parameters: Parameters) -> Json:
 
 
 async def edit_message_reply_markup(world: World, parameters: Parameters) -> Json:
+    """The message with other buttons or none."""
     letter = _editable(world, parameters)
     world.edit_by_bot(letter, _kept(letter), _reply_markup(parameters, inline_only=True))
     return letter.message
 
 
 async def edit_message_media(world: World, parameters: Parameters) -> Json:
+    """The message with another photo or file."""
     letter = _editable(world, parameters)
     media = parameters.object("media")
     if media is None or not isinstance(media.get("media"), str):
@@ -458,6 +474,7 @@ async def edit_message_media(world: World, parameters: Parameters) -> Json:
 
 
 async def delete_message(world: World, parameters: Parameters) -> bool:
+    """True; the message is gone for both sides."""
     profile = world.reachable(parameters.chat_id())
     letter = world.letter_of(profile.id, parameters.integer("message_id"))
     if letter is None:
@@ -467,6 +484,7 @@ async def delete_message(world: World, parameters: Parameters) -> bool:
 
 
 async def delete_messages(world: World, parameters: Parameters) -> bool:
+    """True; those of the messages that were there are gone."""
     profile = world.reachable(parameters.chat_id())
     numbers = parameters.array("message_ids") or []
     if not 1 <= len(numbers) <= 100:
@@ -482,6 +500,7 @@ async def delete_messages(world: World, parameters: Parameters) -> bool:
 
 
 async def answer_callback_query(world: World, parameters: Parameters) -> bool:
+    """True, once for each pressed button."""
     text = parameters.text("text")
     if utf16_length(text) > MOST_ANSWER_CHARACTERS:
         raise bad_request("MESSAGE_TOO_LONG")
@@ -496,6 +515,7 @@ async def answer_callback_query(world: World, parameters: Parameters) -> bool:
 
 
 async def get_file(world: World, parameters: Parameters) -> Json:
+    """The file with the path to download it from."""
     stored, path = world.files.prepare_download(parameters.text("file_id"))
     return {
         "file_id": stored.file_id,
@@ -506,6 +526,7 @@ async def get_file(world: World, parameters: Parameters) -> Json:
 
 
 async def set_message_reaction(world: World, parameters: Parameters) -> bool:
+    """True; the bot's reaction is shown."""
     profile = world.reachable(parameters.chat_id())
     letter = world.letter_of(profile.id, parameters.integer("message_id"))
     if letter is None:
@@ -523,8 +544,8 @@ async def set_message_reaction(world: World, parameters: Parameters) -> bool:
 
 
 async def get_chat(world: World, parameters: Parameters) -> Json:
-    profile = world.people.get(int(world.reachable(parameters.chat_id()).id))
-    assert profile is not None
+    """What is known about a person's chat."""
+    profile = world.reachable(parameters.chat_id())
     gifts = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription")
     chat = {
         **profile.chat(),

@@ -53,9 +53,8 @@ class Parameters:
         if value is None or value == "":
             raise bad_request(f"parameter {name} is required")
         try:
-            if isinstance(value, (bool, float, dict, list)):
-                raise ValueError
-            return int(value)
+            usable = isinstance(value, (int, str)) and not isinstance(value, bool)
+            return int(value if usable else "")
         except ValueError:
             raise bad_request(f"parameter {name} must be an integer") from None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Self
 
 import httpx
 from aiohttp import web
@@ -85,7 +86,7 @@ class Playground:
         for profile in default_people(admin_id) if people is None else people:
             self.world.add_person(profile)
 
-    async def __aenter__(self) -> Playground:
+    async def __aenter__(self) -> Self:
         runner = web.AppRunner(
             application(self._bot_side, self._people_side),
             access_log=None,
@@ -154,13 +155,13 @@ class Playground:
     def add_person(
         self,
         first_name: str,
-        id: int | None = None,
+        person_id: int | None = None,
         *,
         username: str = "",
         language_code: str = "en",
     ) -> Person:
         """Lets a new person in, under the next free id if none is given."""
-        number = id if id is not None else max(self.world.people, default=ADMIN_ID) + 1
+        number = person_id or max(self.world.people, default=ADMIN_ID) + 1
         profile = Profile(number, first_name, username=username, language_code=language_code)
         return self._as_person(self.world.add_person(profile))
 
@@ -175,8 +176,8 @@ class Playground:
 
     @property
     def refusals(self) -> Sequence[RequestRecord]:
-        """The requests that were answered with ``ok: false``, injected faults included."""
-        return tuple(one for one in self.requests if not one.ok)
+        """The requests that were answered with ``ok: false``, by an injected fault or without."""
+        return tuple(one for one in self.requests if one.status and not one.ok)
 
     def inject(self, fault: Fault) -> None:
         """Orders a fault for the bot's next requests."""

@@ -17,7 +17,7 @@ class RequestRecord:
         method: as the bot wrote it; ``download`` for a file.
         params: as they came: strings from a form, values from JSON.
         files: what was uploaded, by the name of its part.
-        status: the HTTP status; 0 when the connection was dropped.
+        status: the HTTP status; 0 when nobody got an answer, since the connection was cut.
         response: the JSON that was (or, dropped, would have been) answered.
         at: Unix time at the end of the request.
         took: seconds from the request to its answer.
