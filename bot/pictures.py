@@ -1,24 +1,491 @@
 """The bot's pictures: a photo with its faces boxed and charted, and the chart of `/stats`. Pure.
 
 They take a moment of processor time each: call them off the event loop.
+
+A picture is laid out in units, of which a stacked one is `WIDTH` wide, and drawn at the scale at
+which its longer side is `LONGEST_SIDE` px: whatever the photo's size, type has the same share of
+the screen. Everything but the photo is drawn twice as large and reduced, to smooth its edges.
 """
 
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from bot.blends import Share, of_faces, of_ten_people
+from bot.fonts import Weight, font, font_file
+from bot.pages import faces_of_page, page_count
 from bot.texts import Texts
 from fer_model import Photo
-from store.records import Reading, Statistics
+from fer_model.decoding import decode_photo
+from fer_model.readings import PEOPLE
+from store.emotions import top_emotion
+from store.records import Day, Face, Reading, Statistics
+
+LONGEST_SIDE: Final = 1280
+"""Px of a picture; Telegram makes what is larger smaller, and less sharp."""
+
+WIDTH: Final = 1080
+COLUMN: Final = 600
+"""Units: of a stacked picture, and of the charts beside a tall photo."""
+
+TALL: Final = 1.4
+"""Height over width from which the charts stand beside the photo instead of below."""
+
+MOST_ENLARGED: Final = 4.0
+"""How far a small photo is enlarged; beyond that it is a blur, and stands on a mount instead."""
+
+_SMOOTHING: Final = 2
+_QUALITY: Final = 90  # JPEG; Telegram compresses photos again anyway
+
+_Colour = tuple[int, int, int]
+
+_PAPER: Final = (244, 245, 248)
+_CARD: Final = (255, 255, 255)
+_INK: Final = (28, 32, 41)
+_PALE_INK: Final = (107, 114, 128)
+_EMPTY: Final = (225, 228, 234)
+_MOUNT: Final = (31, 34, 41)
+_OUTSIDE: Final = (148, 156, 170)
+"""Of the faces that a crowd's page does not tell of."""
+
+FACE_COLOURS: Final[tuple[_Colour, ...]] = (
+    (47, 111, 237),
+    (224, 61, 76),
+    (14, 148, 134),
+    (232, 98, 14),
+    (138, 75, 199),
+    (206, 54, 149),
+    (56, 142, 74),
+    (150, 104, 66),
+)
+"""By number, then over again; white digits stand out on each."""
+
+EMOTION_COLOURS: Final[dict[str, _Colour]] = {
+    "angry": (214, 48, 59),
+    "disgust": (76, 140, 43),
+    "fear": (126, 70, 190),
+    "happy": (230, 145, 10),
+    "sad": (42, 100, 224),
+    "surprise": (206, 54, 149),
+    "neutral": (107, 116, 130),
+}
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A rectangle in units."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    def inset(self, by: float) -> "_Frame":
+        return _Frame(self.left + by, self.top + by, self.width - 2 * by, self.height - 2 * by)
+
+
+@dataclass(frozen=True)
+class _Card:
+    """The chart of one face, or of a crowd: a bar per share, out of `whole`."""
+
+    shares: tuple[Share, ...]
+    whole: int
+    number: int | None
+    heading: str | None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where everything stands."""
+
+    width: float
+    height: float
+    mount: _Frame
+    photo: _Frame
+    title: _Frame
+    cards: tuple[_Frame, ...]
+
+    @property
+    def scale(self) -> float:
+        """Px per unit."""
+        return LONGEST_SIDE / max(self.width, self.height)
+
+
+@dataclass(frozen=True)
+class PicturedFace:
+    """Where a face's box is in the picture, in px, and its colour."""
+
+    number: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: _Colour
 
 
 def reading_picture(photo: Photo, reading: Reading, texts: Texts, page: int = 0) -> bytes:
     """A JPEG: the photo with numbered boxes, and the blends of the page's faces.
 
-    `page` is one of `replies.page_count`. Sides are at most 1,280 px.
+    `page` is one of `pages.page_count`. Sides are at most 1,280 px.
 
     Raises:
         PhotoRefused: The photo cannot be decoded.
     """
-    raise NotImplementedError
+    image = Image.fromarray(decode_photo(photo))
+    cards = _cards(reading, texts, page)
+    layout = _layout(image.width, image.height, cards)
+    scale = layout.scale
+    canvas = Image.new("RGB", (round(layout.width * scale), round(layout.height * scale)), _PAPER)
+    canvas.paste(_MOUNT, _pixels(layout.mount, scale))
+    place = _pixels(layout.photo, scale)
+    size = (max(place[2] - place[0], 1), max(place[3] - place[1], 1))
+    canvas.paste(image.resize(size, Image.Resampling.LANCZOS), place[:2])
+    pen = _Pen.over(canvas, scale)
+    for face in pictured_faces(reading, (image.width, image.height), page, texts):
+        _draw_box(pen, face, layout)
+    _draw_title(pen, layout.title, texts, reading, cards)
+    for card, frame in zip(cards, layout.cards, strict=True):
+        _draw_card(pen, card, frame, texts)
+    return _jpeg(pen.laid_over(canvas))
+
+
+def pictured_faces(
+    reading: Reading, size: tuple[int, int], page: int, texts: Texts
+) -> tuple[PicturedFace, ...]:
+    """Where the boxes are in the picture of a photo of this size, those told of on top."""
+    layout = _layout(*size, _cards(reading, texts, page))
+    # A photo may come back from Telegram at another size than it was read at.
+    across = layout.photo.width * layout.scale / (reading.width or size[0])
+    down = layout.photo.height * layout.scale / (reading.height or size[1])
+    left, top = layout.photo.left * layout.scale, layout.photo.top * layout.scale
+    told = {face.number for face in faces_of_page(reading, page)}
+    placed = [
+        PicturedFace(
+            face.number,
+            left + face.box[0] * across,
+            top + face.box[1] * down,
+            left + face.box[2] * across,
+            top + face.box[3] * down,
+            _colour(face, told),
+        )
+        for face in reading.faces
+    ]
+    return tuple(sorted(placed, key=lambda face: (face.number in told, -face.number)))
+
+
+def _colour(face: Face, told: set[int]) -> _Colour:
+    if not told:
+        return EMOTION_COLOURS[top_emotion(face.crowd)]
+    if face.number not in told:
+        return _OUTSIDE
+    return FACE_COLOURS[(face.number - 1) % len(FACE_COLOURS)]
+
+
+# Layout
+
+
+_MARGIN: Final = 28
+_PADDING: Final = 26
+_TITLE: Final = 62
+_HEADING: Final = 64
+_ROW: Final = 60
+_MOUNT_MARGIN: Final = 40
+
+
+def _cards(reading: Reading, texts: Texts, page: int) -> tuple[_Card, ...]:
+    faces = faces_of_page(reading, page)
+    if not faces:
+        return (_Card(of_faces(reading.faces), len(reading.faces), None, None),)
+    alone = len(reading.faces) == 1
+    return tuple(
+        _Card(
+            of_ten_people(face),
+            PEOPLE,
+            face.number,
+            None if alone else texts.plain("picture_face", number=face.number),
+        )
+        for face in faces
+    )
+
+
+def _layout(width: int, height: int, cards: Sequence[_Card]) -> _Layout:
+    return _beside(width, height, cards) if height > TALL * width else _below(width, height, cards)
+
+
+def _below(width: int, height: int, cards: Sequence[_Card]) -> _Layout:
+    enlarged = min(WIDTH / width, MOST_ENLARGED)
+    photo_width, photo_height = width * enlarged, height * enlarged
+    margin = 0 if photo_width > WIDTH - 1 else _MOUNT_MARGIN
+    mount = _Frame(0, 0, WIDTH, photo_height + 2 * margin)
+    photo = _Frame((WIDTH - photo_width) / 2, margin, photo_width, photo_height)
+    title = _Frame(_MARGIN, mount.bottom + _MARGIN * 0.6, WIDTH - 2 * _MARGIN, _TITLE)
+    columns = 1 if len(cards) == 1 else 2
+    card_width = (WIDTH - (columns + 1) * _MARGIN) / columns
+    frames: list[_Frame] = []
+    top = title.bottom + _MARGIN * 0.3
+    for start in range(0, len(cards), columns):
+        row = cards[start : start + columns]
+        row_height = max(_card_height(card) for card in row)
+        for column in range(len(row)):
+            left = _MARGIN + column * (card_width + _MARGIN)
+            frames.append(_Frame(left, top, card_width, row_height))
+        top += row_height + _MARGIN
+    return _Layout(WIDTH, top, mount, photo, title, tuple(frames))
+
+
+def _beside(width: int, height: int, cards: Sequence[_Card]) -> _Layout:
+    needed = _MARGIN + _TITLE + sum(_card_height(card) + _MARGIN for card in cards)
+    total = max(needed, LONGEST_SIDE)
+    enlarged = min(total / height, MOST_ENLARGED)
+    photo_width, photo_height = width * enlarged, height * enlarged
+    margin = 0 if photo_height > total - 1 else _MOUNT_MARGIN
+    mount = _Frame(0, 0, photo_width + 2 * margin, total)
+    photo = _Frame(margin, (total - photo_height) / 2, photo_width, photo_height)
+    left, card_width = mount.right + _MARGIN, COLUMN - 2 * _MARGIN
+    top = (total - needed) / 2 + _MARGIN * 0.6
+    title = _Frame(left, top, card_width, _TITLE)
+    frames: list[_Frame] = []
+    top = title.bottom + _MARGIN * 0.3
+    for card in cards:
+        frames.append(_Frame(left, top, card_width, _card_height(card)))
+        top = frames[-1].bottom + _MARGIN
+    return _Layout(mount.right + COLUMN, total, mount, photo, title, tuple(frames))
+
+
+def _card_height(card: _Card) -> float:
+    heading = _HEADING if card.heading is not None else 0
+    return 2 * _PADDING + heading + len(card.shares) * _ROW
+
+
+def _pixels(frame: _Frame, scale: float) -> tuple[int, int, int, int]:
+    left, top = round(frame.left * scale), round(frame.top * scale)
+    return (left, top, round(frame.right * scale), round(frame.bottom * scale))
+
+
+# Drawing
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Draws in units on a transparent layer that is `_SMOOTHING` times as large as its canvas."""
+
+    layer: Image.Image
+    draw: ImageDraw.ImageDraw
+    scale: float
+
+    @classmethod
+    def over(cls, canvas: Image.Image, scale: float) -> "_Pen":
+        size = (canvas.width * _SMOOTHING, canvas.height * _SMOOTHING)
+        layer = Image.new("RGBA", size, (0, 0, 0, 0))
+        return cls(layer, ImageDraw.Draw(layer), scale * _SMOOTHING)
+
+    def laid_over(self, canvas: Image.Image) -> Image.Image:
+        result = canvas.convert("RGBA")
+        result.alpha_composite(self.layer.reduce(_SMOOTHING))
+        return result.convert("RGB")
+
+    def rounded(self, frame: _Frame, radius: float, fill: _Colour) -> None:
+        self.draw.rounded_rectangle(self._corners(frame), radius * self.scale, fill)
+
+    def outline(
+        self, frame: _Frame, radius: float, colour: tuple[int, ...], thickness: float
+    ) -> None:
+        self.draw.rounded_rectangle(
+            self._corners(frame),
+            radius * self.scale,
+            outline=colour,
+            width=max(round(thickness * self.scale), 1),
+        )
+
+    def disc(self, x: float, y: float, radius: float, fill: tuple[int, ...]) -> None:
+        frame = _Frame(x - radius, y - radius, 2 * radius, 2 * radius)
+        self.draw.ellipse(self._corners(frame), fill)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        weight: Weight = "bold",
+        colour: _Colour = _INK,
+        anchor: str = "lm",
+        width: float = math.inf,
+    ) -> None:
+        """Write at (x, y), smaller where it would be wider than `width`."""
+        pixels = max(round(size * self.scale), 1)
+        length = font(weight, pixels).getlength(text)
+        if length > width * self.scale:
+            pixels = max(math.floor(pixels * width * self.scale / length), 1)
+        at = (x * self.scale, y * self.scale)
+        self.draw.text(at, text, fill=colour, font=font(weight, pixels), anchor=anchor)
+
+    def _corners(self, frame: _Frame) -> tuple[float, float, float, float]:
+        return (
+            frame.left * self.scale,
+            frame.top * self.scale,
+            frame.right * self.scale,
+            frame.bottom * self.scale,
+        )
+
+
+_LINE: Final = 6.0
+_SMALLEST_BADGE: Final = 17.0
+_LARGEST_BADGE: Final = 30.0
+
+
+def _draw_box(pen: _Pen, face: PicturedFace, layout: _Layout) -> None:
+    unit = layout.scale
+    box = _Frame(
+        face.left / unit,
+        face.top / unit,
+        (face.right - face.left) / unit,
+        (face.bottom - face.top) / unit,
+    )
+    smaller = min(box.width, box.height)
+    line = min(_LINE, max(smaller * 0.05, 2.5))
+    radius = smaller * 0.09
+    # A dark hem keeps the line visible on a background of its own colour.
+    pen.outline(box.inset(-2), radius + 2, (0, 0, 0, 90), line + 4)
+    pen.outline(box, radius, face.colour, line)
+    badge = min(max(smaller * 0.15, _SMALLEST_BADGE), _LARGEST_BADGE)
+    x = min(max(box.left + line / 2, badge + 4), layout.photo.right - badge - 4)
+    y = min(max(box.top + line / 2, badge + 4), layout.photo.bottom - badge - 4)
+    pen.disc(x, y, badge + 4, (255, 255, 255))
+    _draw_badge(pen, x, y, badge, face.number, face.colour)
+
+
+def _draw_badge(pen: _Pen, x: float, y: float, radius: float, number: int, colour: _Colour) -> None:
+    pen.disc(x, y, radius, colour)
+    pen.text(
+        x,
+        y,
+        str(number),
+        size=radius * 1.25,
+        weight="extra_bold",
+        colour=(255, 255, 255),
+        anchor="mm",
+        width=radius * 1.5,
+    )
+
+
+def _draw_title(
+    pen: _Pen, frame: _Frame, texts: Texts, reading: Reading, cards: Sequence[_Card]
+) -> None:
+    if cards[0].number is None:
+        title = texts.plain("picture_crowd", count=len(reading.faces))
+    else:
+        title = texts.plain("picture_title")
+    middle = frame.top + frame.height / 2
+    pen.text(frame.left + 6, middle, title, size=36, colour=_PALE_INK, width=frame.width - 12)
+
+
+def _draw_card(pen: _Pen, card: _Card, frame: _Frame, texts: Texts) -> None:
+    pen.rounded(frame, 22, _CARD)
+    inside = frame.inset(_PADDING)
+    top = inside.top
+    if card.heading is not None and card.number is not None:
+        colour = FACE_COLOURS[(card.number - 1) % len(FACE_COLOURS)]
+        middle = top + _HEADING * 0.36
+        _draw_badge(pen, inside.left + 24, middle, 24, card.number, colour)
+        pen.text(inside.left + 62, middle, card.heading, size=34, width=inside.width - 62)
+        top += _HEADING
+    for index, share in enumerate(card.shares):
+        row = _Frame(inside.left, top + index * _ROW, inside.width, _ROW)
+        _draw_row(pen, card, share, row, texts)
+
+
+def _draw_row(pen: _Pen, card: _Card, share: Share, row: _Frame, texts: Texts) -> None:
+    middle = row.top + row.height / 2
+    label_width = min(max(row.width * 0.3, 158), 250)
+    count_width = 58.0
+    pen.text(
+        row.left,
+        middle,
+        texts.emotion_label(share.emotion),
+        size=38,
+        width=label_width - 16,
+    )
+    bar = _Frame(
+        row.left + label_width,
+        row.top + row.height * 0.16,
+        row.width - label_width - count_width,
+        row.height * 0.68,
+    )
+    if card.number is None:
+        _draw_bar(pen, bar, share.count / card.whole, EMOTION_COLOURS[share.emotion])
+    else:
+        colour = FACE_COLOURS[(card.number - 1) % len(FACE_COLOURS)]
+        _draw_people(pen, bar, share.count, colour)
+    pen.text(row.right, middle, str(share.count), size=40, weight="extra_bold", anchor="rm")
+
+
+def _draw_bar(pen: _Pen, bar: _Frame, share: float, colour: _Colour) -> None:
+    track = _Frame(bar.left, bar.top + bar.height * 0.2, bar.width, bar.height * 0.6)
+    pen.rounded(track, track.height / 2, _EMPTY)
+    filled = max(track.width * share, track.height)
+    pen.rounded(_Frame(track.left, track.top, filled, track.height), track.height / 2, colour)
+
+
+def _draw_people(pen: _Pen, bar: _Frame, count: int, colour: _Colour) -> None:
+    """Ten people, the first `count` of them in colour."""
+    pitch = bar.width / PEOPLE
+    height = min(bar.height, pitch * 1.5)
+    top = bar.top + (bar.height - height) / 2
+    for index in range(PEOPLE):
+        x = bar.left + (index + 0.5) * pitch
+        _draw_person(pen, x, top, height, colour if index < count else _EMPTY)
+
+
+def _draw_person(pen: _Pen, x: float, top: float, height: float, colour: _Colour) -> None:
+    head = height * 0.22
+    pen.disc(x, top + head, head, colour)
+    shoulders = height * 0.31
+    body = _Frame(x - shoulders, top + height * 0.5, 2 * shoulders, height * 0.5)
+    left, upper, right, lower = pen._corners(body)
+    pen.draw.rounded_rectangle(
+        (left, upper, right, lower),
+        shoulders * 0.9 * pen.scale,
+        fill=colour,
+        corners=(True, True, False, False),
+    )
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    output = io.BytesIO()
+    # Whole chroma: lines of one colour would fray at half of it.
+    image.save(output, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    return output.getvalue()
+
+
+# Statistics
+
+
+_MOST_BARS: Final = 62
 
 
 def statistics_chart(numbers: Statistics, texts: Texts) -> bytes:
     """A PNG of readings, confirmations and corrections per day."""
     raise NotImplementedError
+
+
+def _whole_days(days: Sequence[Day]) -> tuple[Day, ...]:
+    """The days without a gap: those on which nothing happened as well."""
+    known = {day.day: day for day in days}
+    first, last = days[0].day, days[-1].day
+    every = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return tuple(known.get(day, Day(day, 0, 0, 0)) for day in every)

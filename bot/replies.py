@@ -30,6 +30,12 @@ from bot.buttons import (
     Undo,
     encode,
 )
+from bot.pages import (
+    FACES_PER_PAGE,
+    faces_of_page,
+)
+from bot.pages import page_count as page_count
+from bot.pages import page_of_face as page_of_face
 from bot.texts import Html, Key, Texts
 from fer_model.errors import (
     DamagedImage,
@@ -56,7 +62,6 @@ from store.records import (
 
 PARSE_MODE: Final = "HTML"
 
-FACES_PER_PAGE: Final = 4
 RANGES: Final = (7, 30, 90)
 """Days that `/stats` offers."""
 
@@ -108,26 +113,6 @@ def reading_reply(texts: Texts, reading: Reading, page: int = 0) -> Reply:
     else:
         text = _crowd_page(texts, reading, page)
     return Reply(text, reading_keyboard(texts, reading, page))
-
-
-def page_count(reading: Reading) -> int:
-    """How many pages a reading has, at least 1."""
-    if len(reading.faces) <= FACES_PER_PAGE:
-        return 1
-    return 1 + math.ceil(len(reading.faces) / FACES_PER_PAGE)
-
-
-def page_of_face(reading: Reading, face: int) -> int:
-    """The page that tells of this face."""
-    return 0 if page_count(reading) == 1 else (face - 1) // FACES_PER_PAGE + 1
-
-
-def faces_of_page(reading: Reading, page: int) -> tuple[Face, ...]:
-    """The faces that a page tells of one by one; none on the page that sums up a crowd."""
-    if page_count(reading) == 1:
-        return reading.faces
-    last = page * FACES_PER_PAGE
-    return reading.faces[max(last - FACES_PER_PAGE, 0) : last]
 
 
 def reading_keyboard(texts: Texts, reading: Reading, page: int = 0) -> InlineKeyboardMarkup:
@@ -270,12 +255,13 @@ def which_emotion(texts: Texts, reading: Reading, face: int, denied: str | None 
 
 
 def did_you_mean(texts: Texts, reading: Reading, face: int, emotions: Sequence[str]) -> Reply:
-    """Asks whether that was meant for the face, with buttons for those emotions (or all seven)."""
+    """Asks whether that was meant for the face, with those emotions first to choose from."""
     if len(reading.faces) == 1:
         text = texts.html("did_you_mean")
     else:
         text = texts.html("did_you_mean_face", face=face)
-    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, emotions or EMOTIONS)))
+    offered = list(dict.fromkeys((*emotions, *EMOTIONS)))
+    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, offered)))
 
 
 def unknown_emotion(texts: Texts, word: str, reading: Reading, face: int | None) -> Reply:
@@ -668,18 +654,28 @@ def _paging(texts: Texts, reading: Reading, page: int) -> list[tuple[str, Button
         return []
     buttons: list[tuple[str, Button]] = []
     if page > 1:
-        buttons.append((_range(reading, page - 1, "‹ "), Page(reading.reading_id, page - 1)))
+        buttons.append(
+            (
+                texts.plain("button_previous", faces=_range(reading, page - 1)),
+                Page(reading.reading_id, page - 1),
+            )
+        )
     if page > 0:
         buttons.append((texts.plain("button_summary"), Page(reading.reading_id, 0)))
     if page < last:
-        buttons.append((_range(reading, page + 1, "", " ›"), Page(reading.reading_id, page + 1)))
+        buttons.append(
+            (
+                texts.plain("button_next", faces=_range(reading, page + 1)),
+                Page(reading.reading_id, page + 1),
+            )
+        )
     return buttons
 
 
-def _range(reading: Reading, page: int, before: str, after: str = "") -> str:
+def _range(reading: Reading, page: int) -> str:
     faces = faces_of_page(reading, page)
     first, last = faces[0].number, faces[-1].number
-    return f"{before}{first}–{last}{after}" if first < last else f"{before}{first}{after}"
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _consent_keyboard(texts: Texts) -> InlineKeyboardMarkup:

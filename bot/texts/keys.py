@@ -25,6 +25,8 @@ Key: TypeAlias = Literal[
     "button_emotion",
     "button_back",
     "button_summary",
+    "button_previous",
+    "button_next",
     "button_undo",
     "button_undo_face",
     "button_consent",
