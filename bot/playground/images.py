@@ -83,7 +83,7 @@ def thumbnail(content: bytes) -> ScaledPhoto | None:
             if picture.width * picture.height > MOST_THUMBNAIL_PIXELS:
                 return None
         return _scaled(_decoded(content), 320)
-    except Exception:
+    except Exception:  # noqa: BLE001 - any document may be sent; most are no picture
         return None
 
 
