@@ -131,7 +131,7 @@ def settings_table(settings: TrainingSettings) -> Table:
     flat |= {f"augmentation {k}": v for k, v in asdict(settings.augmentation).items()}
     cells = [(name.replace("_", " "), str(value)) for name, value in flat.items()]
     half = (len(cells) + 1) // 2
-    table = _table("settings", "", "", "", "")
+    table = Table(title="settings", title_justify="left", box=None, show_header=False)
     for left, right in zip_longest(cells[:half], cells[half:], fillvalue=("", "")):
         table.add_row(*left, *right)
     return table

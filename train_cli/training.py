@@ -307,17 +307,16 @@ def _epoch(
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             logits = state.network(normalised(varied))
         loss = both_heads_loss(logits, labels[index], crowd[index], settings)
-        if not loss.isfinite():
-            raise TrainingDiverged(
-                f"the loss is {float(loss)} at step {state.step}; lower the rate"
-            )
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingDiverged(f"the loss is {value} at step {state.step}; lower the rate")
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
         state.optimizer.step()
         _average(state, ema_decay(state.step, settings.ema))
         state.step += 1
-        total, count = total + float(loss.detach()), count + 1
+        total, count = total + value, count + 1
         on_step(state.step, steps, total / count)
     return total / max(1, count)
 
