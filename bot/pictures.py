@@ -14,16 +14,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
 from bot.blends import Share, of_faces, of_ten_people
 from bot.fonts import Weight, font, font_file
-from bot.pages import faces_of_page, page_count
+from bot.pages import faces_of_page
 from bot.texts import Texts
 from fer_model import Photo
 from fer_model.decoding import decode_photo
 from fer_model.readings import PEOPLE
-from store.emotions import top_emotion
+from store.emotions import EMOTIONS, top_emotion
 from store.records import Day, Face, Reading, Statistics
 
 LONGEST_SIDE: Final = 1280
@@ -36,7 +42,7 @@ COLUMN: Final = 600
 TALL: Final = 1.4
 """Height over width from which the charts stand beside the photo instead of below."""
 
-MOST_ENLARGED: Final = 4.0
+MOST_ENLARGED: Final = 6.0
 """How far a small photo is enlarged; beyond that it is a blur, and stands on a mount instead."""
 
 _SMOOTHING: Final = 2
@@ -117,6 +123,7 @@ class _Layout:
     photo: _Frame
     title: _Frame
     cards: tuple[_Frame, ...]
+    row_height: float
 
     @property
     def scale(self) -> float:
@@ -158,7 +165,7 @@ def reading_picture(photo: Photo, reading: Reading, texts: Texts, page: int = 0)
         _draw_box(pen, face, layout)
     _draw_title(pen, layout.title, texts, reading, cards)
     for card, frame in zip(cards, layout.cards, strict=True):
-        _draw_card(pen, card, frame, texts)
+        _draw_card(pen, card, frame, layout.row_height, texts)
     return _jpeg(pen.laid_over(canvas))
 
 
@@ -191,7 +198,11 @@ def _colour(face: Face, told: set[int]) -> _Colour:
         return EMOTION_COLOURS[top_emotion(face.crowd)]
     if face.number not in told:
         return _OUTSIDE
-    return FACE_COLOURS[(face.number - 1) % len(FACE_COLOURS)]
+    return _face_colour(face.number)
+
+
+def _face_colour(number: int) -> _Colour:
+    return FACE_COLOURS[(number - 1) % len(FACE_COLOURS)]
 
 
 # Layout
@@ -202,6 +213,8 @@ _PADDING: Final = 26
 _TITLE: Final = 62
 _HEADING: Final = 64
 _ROW: Final = 60
+_WIDE_ROW: Final = 76  # of a card as wide as the picture
+_DOUBLE_ROW: Final = 140  # with the name above its bar, where there is room
 _MOUNT_MARGIN: Final = 40
 
 
@@ -232,42 +245,50 @@ def _below(width: int, height: int, cards: Sequence[_Card]) -> _Layout:
     mount = _Frame(0, 0, WIDTH, photo_height + 2 * margin)
     photo = _Frame((WIDTH - photo_width) / 2, margin, photo_width, photo_height)
     title = _Frame(_MARGIN, mount.bottom + _MARGIN * 0.6, WIDTH - 2 * _MARGIN, _TITLE)
-    columns = 1 if len(cards) == 1 else 2
+    columns, row_height = (1, _WIDE_ROW) if len(cards) == 1 else (2, _ROW)
     card_width = (WIDTH - (columns + 1) * _MARGIN) / columns
     frames: list[_Frame] = []
     top = title.bottom + _MARGIN * 0.3
     for start in range(0, len(cards), columns):
         row = cards[start : start + columns]
-        row_height = max(_card_height(card) for card in row)
+        height_of_row = max(_card_height(card, row_height) for card in row)
         for column in range(len(row)):
             left = _MARGIN + column * (card_width + _MARGIN)
-            frames.append(_Frame(left, top, card_width, row_height))
-        top += row_height + _MARGIN
-    return _Layout(WIDTH, top, mount, photo, title, tuple(frames))
+            frames.append(_Frame(left, top, card_width, height_of_row))
+        top += height_of_row + _MARGIN
+    return _Layout(WIDTH, top, mount, photo, title, tuple(frames), row_height)
 
 
 def _beside(width: int, height: int, cards: Sequence[_Card]) -> _Layout:
-    needed = _MARGIN + _TITLE + sum(_card_height(card) + _MARGIN for card in cards)
+    card_width = COLUMN - 2 * _MARGIN
+    row_height: float = _DOUBLE_ROW
+    if _column_height(cards, row_height) > LONGEST_SIDE:
+        row_height = _ROW
+    needed = _column_height(cards, row_height)
     total = max(needed, LONGEST_SIDE)
     enlarged = min(total / height, MOST_ENLARGED)
     photo_width, photo_height = width * enlarged, height * enlarged
     margin = 0 if photo_height > total - 1 else _MOUNT_MARGIN
     mount = _Frame(0, 0, photo_width + 2 * margin, total)
     photo = _Frame(margin, (total - photo_height) / 2, photo_width, photo_height)
-    left, card_width = mount.right + _MARGIN, COLUMN - 2 * _MARGIN
+    left = mount.right + _MARGIN
     top = (total - needed) / 2 + _MARGIN * 0.6
     title = _Frame(left, top, card_width, _TITLE)
     frames: list[_Frame] = []
     top = title.bottom + _MARGIN * 0.3
     for card in cards:
-        frames.append(_Frame(left, top, card_width, _card_height(card)))
+        frames.append(_Frame(left, top, card_width, _card_height(card, row_height)))
         top = frames[-1].bottom + _MARGIN
-    return _Layout(mount.right + COLUMN, total, mount, photo, title, tuple(frames))
+    return _Layout(mount.right + COLUMN, total, mount, photo, title, tuple(frames), row_height)
 
 
-def _card_height(card: _Card) -> float:
+def _column_height(cards: Sequence[_Card], row_height: float) -> float:
+    return _MARGIN + _TITLE + sum(_card_height(card, row_height) + _MARGIN for card in cards)
+
+
+def _card_height(card: _Card, row_height: float) -> float:
     heading = _HEADING if card.heading is not None else 0
-    return 2 * _PADDING + heading + len(card.shares) * _ROW
+    return 2 * _PADDING + heading + len(card.shares) * row_height
 
 
 def _pixels(frame: _Frame, scale: float) -> tuple[int, int, int, int]:
@@ -327,12 +348,15 @@ class _Pen:
         width: float = math.inf,
     ) -> None:
         """Write at (x, y), smaller where it would be wider than `width`."""
-        pixels = max(round(size * self.scale), 1)
-        length = font(weight, pixels).getlength(text)
-        if length > width * self.scale:
-            pixels = max(math.floor(pixels * width * self.scale / length), 1)
+        fitting = self.size_to_fit(text, size, width, weight)
+        pixels = max(math.floor(fitting * self.scale), 1)
         at = (x * self.scale, y * self.scale)
         self.draw.text(at, text, fill=colour, font=font(weight, pixels), anchor=anchor)
+
+    def size_to_fit(self, text: str, size: float, width: float, weight: Weight = "bold") -> float:
+        """The size at which the text is no wider than `width`; `size` if it fits."""
+        length = font(weight, max(round(size * self.scale), 1)).getlength(text) / self.scale
+        return size if length <= width else size * width / length
 
     def _corners(self, frame: _Frame) -> tuple[float, float, float, float]:
         return (
@@ -363,8 +387,13 @@ def _draw_box(pen: _Pen, face: PicturedFace, layout: _Layout) -> None:
     pen.outline(box.inset(-2), radius + 2, (0, 0, 0, 90), line + 4)
     pen.outline(box, radius, face.colour, line)
     badge = min(max(smaller * 0.15, _SMALLEST_BADGE), _LARGEST_BADGE)
-    x = min(max(box.left + line / 2, badge + 4), layout.photo.right - badge - 4)
-    y = min(max(box.top + line / 2, badge + 4), layout.photo.bottom - badge - 4)
+    if face.colour == _OUTSIDE:
+        badge = _SMALLEST_BADGE
+    # On a small face the badge moves off its corner, so that the face stays visible.
+    off = badge * 0.8 if smaller < 5 * badge else 0.0
+    within = layout.mount.inset(badge + 4)
+    x = min(max(box.left + line / 2 - off, within.left), within.right)
+    y = min(max(box.top + line / 2 - off, within.top), within.bottom)
     pen.disc(x, y, badge + 4, (255, 255, 255))
     _draw_badge(pen, x, y, badge, face.number, face.colour)
 
@@ -394,44 +423,47 @@ def _draw_title(
     pen.text(frame.left + 6, middle, title, size=36, colour=_PALE_INK, width=frame.width - 12)
 
 
-def _draw_card(pen: _Pen, card: _Card, frame: _Frame, texts: Texts) -> None:
+def _draw_card(pen: _Pen, card: _Card, frame: _Frame, row_height: float, texts: Texts) -> None:
     pen.rounded(frame, 22, _CARD)
     inside = frame.inset(_PADDING)
     top = inside.top
     if card.heading is not None and card.number is not None:
-        colour = FACE_COLOURS[(card.number - 1) % len(FACE_COLOURS)]
+        colour = _face_colour(card.number)
         middle = top + _HEADING * 0.36
         _draw_badge(pen, inside.left + 24, middle, 24, card.number, colour)
         pen.text(inside.left + 62, middle, card.heading, size=34, width=inside.width - 62)
         top += _HEADING
     for index, share in enumerate(card.shares):
-        row = _Frame(inside.left, top + index * _ROW, inside.width, _ROW)
+        row = _Frame(inside.left, top + index * row_height, inside.width, row_height)
         _draw_row(pen, card, share, row, texts)
 
 
 def _draw_row(pen: _Pen, card: _Card, share: Share, row: _Frame, texts: Texts) -> None:
-    middle = row.top + row.height / 2
-    label_width = min(max(row.width * 0.3, 158), 250)
-    count_width = 58.0
-    pen.text(
-        row.left,
-        middle,
-        texts.emotion_label(share.emotion),
-        size=38,
-        width=label_width - 16,
-    )
-    bar = _Frame(
-        row.left + label_width,
-        row.top + row.height * 0.16,
-        row.width - label_width - count_width,
-        row.height * 0.68,
-    )
+    """The emotion's name, its bar and its count, in one line or with the name above."""
+    count = str(share.count)
+    if row.height == _DOUBLE_ROW:
+        middle = row.top + row.height * 0.24
+        bar = _Frame(row.left, row.top + row.height * 0.5, row.width, row.height * 0.36)
+        label_width, size = row.width * 0.8, 44.0
+    else:
+        middle = row.top + row.height / 2
+        label_width = min(max(row.width * 0.36, 158), 250)
+        count_width = max(row.width * 0.08, 58)
+        bar = _Frame(
+            row.left + label_width,
+            row.top + row.height * 0.16,
+            row.width - label_width - count_width,
+            row.height * 0.68,
+        )
+        label_width, size = label_width - 16, row.height * 0.25 + 25
+    labels = [texts.emotion_label(emotion) for emotion in EMOTIONS]
+    size = min(pen.size_to_fit(label, size, label_width) for label in labels)
+    pen.text(row.left, middle, texts.emotion_label(share.emotion), size=size)
+    pen.text(row.right, middle, count, size=size + 2, weight="extra_bold", anchor="rm")
     if card.number is None:
         _draw_bar(pen, bar, share.count / card.whole, EMOTION_COLOURS[share.emotion])
     else:
-        colour = FACE_COLOURS[(card.number - 1) % len(FACE_COLOURS)]
-        _draw_people(pen, bar, share.count, colour)
-    pen.text(row.right, middle, str(share.count), size=40, weight="extra_bold", anchor="rm")
+        _draw_people(pen, bar, share.count, _face_colour(card.number))
 
 
 def _draw_bar(pen: _Pen, bar: _Frame, share: float, colour: _Colour) -> None:
@@ -444,7 +476,7 @@ def _draw_bar(pen: _Pen, bar: _Frame, share: float, colour: _Colour) -> None:
 def _draw_people(pen: _Pen, bar: _Frame, count: int, colour: _Colour) -> None:
     """Ten people, the first `count` of them in colour."""
     pitch = bar.width / PEOPLE
-    height = min(bar.height, pitch * 1.5)
+    height = min(bar.height, pitch * 1.36)
     top = bar.top + (bar.height - height) / 2
     for index in range(PEOPLE):
         x = bar.left + (index + 0.5) * pitch
@@ -454,7 +486,7 @@ def _draw_people(pen: _Pen, bar: _Frame, count: int, colour: _Colour) -> None:
 def _draw_person(pen: _Pen, x: float, top: float, height: float, colour: _Colour) -> None:
     head = height * 0.22
     pen.disc(x, top + head, head, colour)
-    shoulders = height * 0.31
+    shoulders = height * 0.33
     body = _Frame(x - shoulders, top + height * 0.5, 2 * shoulders, height * 0.5)
     left, upper, right, lower = pen._corners(body)
     pen.draw.rounded_rectangle(
@@ -476,16 +508,125 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 _MOST_BARS: Final = 62
+"""Bars that can still be told apart; of a longer time, each sums up several days."""
+
+_CONFIRMED: Final = FACE_COLOURS[2]
+_CORRECTED: Final = FACE_COLOURS[3]
 
 
 def statistics_chart(numbers: Statistics, texts: Texts) -> bytes:
-    """A PNG of readings, confirmations and corrections per day."""
-    raise NotImplementedError
+    """A PNG of photos read, and of confirmations and corrections, over time."""
+    # No pyplot: its figures and settings are global, and this runs in a thread.
+    figure = Figure(figsize=(10.8, 9.6), dpi=100, facecolor=_hex(_PAPER), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
+    bars = _bars(_whole_days(numbers.days))
+    positions = range(len(bars))
+    above.bar(positions, [bar.readings for bar in bars], color=_hex(FACE_COLOURS[0]), width=0.72)
+    confirmed = [bar.confirmations for bar in bars]
+    corrected = [bar.corrections for bar in bars]
+    below.bar(positions, confirmed, color=_hex(_CONFIRMED), width=0.72)
+    below.bar(positions, corrected, bottom=confirmed, color=_hex(_CORRECTED), width=0.72)
+    total = sum(bar.readings for bar in bars)
+    _dress(above, [(texts.plain("picture_readings"), total, FACE_COLOURS[0])])
+    _dress(
+        below,
+        [
+            (texts.plain("picture_confirmations"), sum(confirmed), _CONFIRMED),
+            (texts.plain("picture_corrections"), sum(corrected), _CORRECTED),
+        ],
+    )
+    _name_days(below, bars)
+    if not bars:
+        _say_nothing((above, below), texts.plain("picture_nothing"))
+    output = io.BytesIO()
+    figure.savefig(output, format="png")
+    return output.getvalue()
 
 
 def _whole_days(days: Sequence[Day]) -> tuple[Day, ...]:
     """The days without a gap: those on which nothing happened as well."""
+    if not days:
+        return ()
     known = {day.day: day for day in days}
-    first, last = days[0].day, days[-1].day
+    first, last = min(known), max(known)
     every = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return tuple(known.get(day, Day(day, 0, 0, 0)) for day in every)
+
+
+def _bars(days: Sequence[Day]) -> tuple[Day, ...]:
+    """At most `_MOST_BARS` days, or spans of several under their first day."""
+    step = max(math.ceil(len(days) / _MOST_BARS), 1)
+    spans = [days[start : start + step] for start in range(0, len(days), step)]
+    return tuple(
+        Day(
+            span[0].day,
+            sum(day.readings for day in span),
+            sum(day.confirmations for day in span),
+            sum(day.corrections for day in span),
+        )
+        for span in spans
+    )
+
+
+def _dress(axes: Axes, legend: Sequence[tuple[str, int, _Colour]]) -> None:
+    """A white card with horizontal lines, and what the colours stand for instead of a title."""
+    axes.set_facecolor(_hex(_CARD))
+    axes.grid(axis="y", color=_hex(_EMPTY), linewidth=1.2)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelcolor=_hex(_PALE_INK), pad=8)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+    axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+    for label in axes.get_yticklabels():
+        label.set_fontproperties(_typeface("bold", 17))
+    axes.legend(
+        handles=[
+            Patch(color=_hex(colour), label=f"{name}  {count:,}") for name, count, colour in legend
+        ],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(legend),
+        frameon=False,
+        prop=_typeface("bold", 22),
+        labelcolor=_hex(_INK),
+        handlelength=0.9,
+        handleheight=0.9,
+        borderpad=0.2,
+    )
+
+
+def _name_days(axes: Axes, bars: Sequence[Day]) -> None:
+    """Dates under at most eight of the bars; numbers only, which need no translation."""
+    step = max(math.ceil(len(bars) / 8), 1)
+    named = range(0, len(bars), step)
+    several_years = bool(bars) and bars[0].day.year != bars[-1].day.year
+    form = "%Y-%m" if several_years else "%m-%d"
+    axes.set_xticks(list(named), [bars[index].day.strftime(form) for index in named])
+    for label in axes.get_xticklabels():
+        label.set_fontproperties(_typeface("bold", 17))
+    # A single bar would fill the whole width.
+    axes.set_xlim(-0.6, max(len(bars), 7) - 0.4)
+
+
+def _say_nothing(both: Sequence[Axes], text: str) -> None:
+    for axes in both:
+        axes.set_yticks([])
+        axes.text(
+            0.5,
+            0.5,
+            text,
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            color=_hex(_PALE_INK),
+            fontproperties=_typeface("bold", 24),
+        )
+
+
+def _typeface(weight: Weight, size: float) -> FontProperties:
+    return FontProperties(fname=str(font_file(weight)), size=size)
+
+
+def _hex(colour: _Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -42,8 +42,6 @@ Key: TypeAlias = Literal[
     "picture_readings",
     "picture_confirmations",
     "picture_corrections",
-    "picture_feedback",
-    "picture_per_day",
     "picture_nothing",
     "no_face",
     "face_too_small",
