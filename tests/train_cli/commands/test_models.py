@@ -1,0 +1,179 @@
+"""`train_cli models`, `runs` and the rest that needs a database, through the command line."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from fer_model.uris import version_uri
+from fer_model.versions import ModelVersion
+from store import runs, versions
+from store.engine import Database, open_database
+from tests.train_cli.feedback_rows import serve, write_small_version
+from train_cli.cli import app
+from train_cli.registry import held_lease
+
+REPORT = {
+    "verdict": {
+        "passed": False,
+        "reasons": ["too few faces"],
+        "checks": [{"name": "enough", "passed": False, "reason": "too few faces"}],
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelVersion, ModelVersion]:
+    folder = tmp_path_factory.mktemp("versions")
+    return write_small_version(folder), write_small_version(folder, seed=1)
+
+
+@pytest.fixture
+def stocked_url(sqlite_url: str, shelf: tuple[ModelVersion, ModelVersion]) -> str:
+    """A database with a current version and a candidate that the gate refused."""
+    asyncio.run(stock(sqlite_url, *shelf))
+    return sqlite_url
+
+
+async def stock(url: str, base: ModelVersion, candidate: ModelVersion) -> None:
+    database = open_database(url)
+    await serve(database, base.path)
+    await add(database, candidate.path, base.digest)
+    async with database.sessions.begin() as session:
+        run = await runs.start_run(session, "retrain", {"seed": 3})
+        report = {"candidate": candidate.digest, **REPORT}
+        await runs.finish_run(session, run.run_id, report)
+    await database.close()
+
+
+async def add(database: Database, path: Path, parent: str) -> None:
+    async with held_lease(database) as held, database.sessions.begin() as session:
+        await versions.add_candidate(
+            session,
+            path.name,
+            version_uri(path),
+            parent_digest=parent,
+            figures={"base.crowd_accuracy": 0.81},
+            report=REPORT,
+            feedback_ids=(),
+            lease=held.lease,
+            actor="test",
+        )
+
+
+def call(*arguments: str, url: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--database", url])
+
+
+def answer(*arguments: str, url: str) -> Any:
+    result = call(*arguments, "--json", url=url)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_list_names_every_version_with_its_state_and_the_gates_word(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    listed = {v["digest"]: v["state"] for v in answer("models", "list", url=stocked_url)}
+    assert listed == {shelf[0].digest: "current", shelf[1].digest: "candidate"}
+    table = call("models", "list", url=stocked_url).stdout
+    assert shelf[1].short in table
+    assert "refused" in table
+
+
+def test_promote_is_refused_by_the_gate_in_one_line(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    result = call("models", "promote", shelf[1].short, url=stocked_url)
+    assert result.exit_code == 1
+    assert "too few faces" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_override_is_recorded_with_its_reason_and_rollback_undoes_it(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    base, candidate = shelf
+    promoted = answer(
+        "models", "promote", candidate.short, "--override", "--reason", "for a demo",
+        url=stocked_url,
+    )  # fmt: skip
+    assert (promoted["digest"], promoted["state"]) == (candidate.digest, "current")
+    shown = answer("models", "show", candidate.short, url=stocked_url)
+    event = shown["events"][-1]
+    assert (event["event"], event["override"], event["reason"]) == ("promoted", True, "for a demo")
+    assert event["actor"].startswith("cli:")
+    words = call("models", "show", candidate.short, url=stocked_url).stdout
+    assert "against the gate: for a demo" in words
+    assert "✗ too few faces" in words
+    back = answer("models", "rollback", "--reason", "demo over", url=stocked_url)
+    assert back["digest"] == base.digest
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models", "promote", "ab", "--override"),
+        ("models", "promote", "ab", "--override", "--reason", "  "),
+        ("models", "promote", "ab", "--reason", "because"),
+        ("models", "rollback"),
+        ("models", "rollback", "--reason", " "),
+        ("schedule", "--cron", "every day"),
+        ("schedule", "--cron", "0 3 * * 9"),
+        ("schedule", "--timezone", "Mars/Olympus"),
+        ("schedule", "--minimum-feedback", "0"),
+        ("retrain", "--replay", "/nowhere"),
+        ("retrain", "--device", "abacus"),
+        ("runs", "first"),
+    ],
+)
+def test_bad_input_is_a_usage_error(arguments: tuple[str, ...], stocked_url: str) -> None:
+    result = call(*arguments, url=stocked_url)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("models", "promote", "zz"), "No version has a digest that begins with 'zz'"),
+        (("models", "show", ""), "2 versions have"),
+        (("models", "rollback", "--reason", "back"), "replaced no other"),
+        (("runs", "99"), "There is no run 99"),
+    ],
+)
+def test_expected_failure_is_one_line_and_exit_code_1(
+    arguments: tuple[str, ...], reason: str, stocked_url: str
+) -> None:
+    result = call(*arguments, url=stocked_url)
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("models", "list"), ("runs",), ("retrain",), ("retrain", "--dry-run"), ("schedule",)],
+)
+def test_database_without_schema_is_one_line_that_says_what_to_do(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = call(*arguments, url=f"sqlite:///{tmp_path / 'empty.db'}")
+    assert result.exit_code == 1
+    assert "python -m bot db upgrade" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_runs_are_listed_and_shown(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    (run,) = answer("runs", url=stocked_url)
+    assert run["state"] == "finished"
+    assert answer("runs", str(run["run_id"]), url=stocked_url)["arguments"] == {"seed": 3}
+    assert f"candidate {shelf[1].short}, gate refused" in call("runs", url=stocked_url).stdout
+    assert '"seed": 3' in call("runs", str(run["run_id"]), url=stocked_url).stdout
