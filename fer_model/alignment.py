@@ -28,11 +28,11 @@ KEPT_FACE: Final = 224
 """Side in px of the face crop in the middle of a kept crop; the rest is margin for augmentation."""
 
 EYES_ACROSS: Final = 0.498
-EYES_DOWN: Final = 0.390
+EYES_DOWN: Final = 0.388
 """Where the point between the eyes lies in a training face, as a share of its side."""
 
-EYE_DISTANCE: Final = 0.358
-EYES_TO_MOUTH: Final = 0.380
+EYE_DISTANCE: Final = 0.357
+EYES_TO_MOUTH: Final = 0.373
 """Between the eyes, and from between them to the middle of the mouth, as a share of the side.
 
 Source of the four: medians over the faces that YuNet finds in 3,000 of FER2013's training images
@@ -42,8 +42,9 @@ Source of the four: medians over the faces that YuNet finds in 3,000 of FER2013'
 TURNED: Final = 0.9
 """A turned face shows its eyes closer together; its side is then at least this share of what the
 distance to the mouth says. On the training images above, where the true frame is known, the 99th
-percentile of the corners' error is 22 px of 48 with it, 46 px by the eyes alone, 20 px by all five
-points; the median is 4.0, 4.0 and 4.4 px."""
+percentile of how far a corner's coordinates are off is 22 px of 48 with it, 46 by the eyes alone
+and 20 by all five points; the median is 4.0, 4.0 and 4.4 px.
+"""
 
 _KEPT_QUALITY: Final = 95
 """JPEG quality of a kept crop, colour not subsampled: about 40 kB, differences invisible."""
