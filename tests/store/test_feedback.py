@@ -18,7 +18,7 @@ from store.errors import (
     ReadingUnknown,
 )
 from store.records import Feedback, MessageRef, Reading, Recorded, Undone
-from store.tables import FeedbackRow
+from store.tables import FeedbackRow, PersonRow
 from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, SECOND, read, see
 
 
@@ -392,3 +392,30 @@ async def test_counts_are_of_what_stands_since_then(database: Database) -> None:
         lately = await feedback.count_feedback(session, since=NOON + SECOND)
     assert (ever.confirmations, ever.corrections, ever.people) == (1, 2, 2)
     assert (lately.confirmations, lately.corrections, lately.people) == (1, 1, 2)
+
+
+async def test_training_needs_the_consent_of_the_giver_and_of_the_faces_owner(
+    database: Database, happy: Reading
+) -> None:
+    """The policy lets owners alone speak; groups will let others, whose consent is their own."""
+    await consent(database, MINA)
+    await keep(database, happy.faces[0].face_id)
+    async with database.sessions.begin() as session:
+        session.add(
+            FeedbackRow(
+                face_id=happy.faces[0].face_id,
+                person_id=JUN,
+                kind="correction",
+                emotion="fear",
+                source="text",
+                active=True,
+                created_at=NOON,
+            )
+        )
+    assert await trainable(database) == []
+    await consent(database, JUN)
+    assert await trainable(database) == [(JUN, "correction", "fear")]
+    async with database.sessions.begin() as session:  # the crop stays, so that consent decides
+        mina = await session.get_one(PersonRow, MINA)
+        mina.consent = "withdrawn"
+    assert await trainable(database) == []
