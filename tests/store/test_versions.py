@@ -138,6 +138,7 @@ async def test_candidate_remembers_its_feedback(database: Database, lease: Lease
     await add(database, lease, "new", [feedback_id, feedback_id, 999_999])
     async with database.readers() as session:
         assert await versions.feedback_of_version(session, "new") == (feedback_id,)
+        assert await versions.people_of_version(session, "new") == (MINA,)
 
 
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:
