@@ -17,6 +17,7 @@ from bot import replies
 from bot.connection import build_bot
 from bot.context import Context, FeelbackApplication, FeelbackBot, Services
 from bot.errors import AnotherInstance, BotError, TelegramUnreachable, TokenRefused
+from bot.handlers import register as register_handlers
 from bot.health import beat
 from bot.inbox import InboxQueue
 from bot.processing import Fate, InboxProcessor, fate_of
@@ -45,13 +46,6 @@ PURGE_EVERY = timedelta(hours=1)
 Register = Callable[[FeelbackApplication], None]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-def register_handlers(application: FeelbackApplication) -> None:
-    """Add every handler, in the order in which they are asked."""
-    from bot import handlers
-
-    handlers.register(application)
 
 
 def build_application(

@@ -2,32 +2,36 @@
 
 import asyncio
 import contextlib
+import io
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from PIL import Image
 from pydantic import SecretStr
 
-from bot.application import Register, register_handlers, serve
+from bot.application import Register, serve
 from bot.context import FeelbackApplication, Services
+from bot.handlers import register as register_handlers
 from bot.playground import ADMIN_ID, TOKEN, Playground
 from bot.serving import ModelWatcher
 from bot.settings import Settings
 from bot.stopping import Stopping
 from bot.texts import Catalogue
-from fer_model import Blend, Box, Face, Reading
-from fer_model.recognizer import Recognizer
 from store import versions
 from store.engine import Database, open_database
+from tests.bot.fakes import HAPPY as HAPPY
+from tests.bot.fakes import VERSION as VERSION
+from tests.bot.fakes import FakeRecognizer as FakeRecognizer
+from tests.bot.fakes import face as face
+from tests.bot.fakes import reading as reading
 
-VERSION = "f" * 64
-LANDMARKS = ((40.0, 50.0), (60.0, 50.0), (50.0, 60.0), (42.0, 70.0), (58.0, 70.0))
-# "Of ten people, about 6 would say happy, 3 neutral, 1 surprised."
-HAPPY = (0.0, 0.0, 0.0, 0.6, 0.0, 0.1, 0.3)
+if TYPE_CHECKING:
+    from fer_model.recognizer import Recognizer  # it needs torch, which few of these tests do
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,56 +44,6 @@ def durations_as_timedelta() -> Iterator[None]:
         del os.environ["PTB_TIMEDELTA"]
     else:
         os.environ["PTB_TIMEDELTA"] = before
-
-
-def face(number: int, crowd: Sequence[float] = HAPPY) -> Face:
-    """A face as `fer_model` reads it; the number also says where in the image it is."""
-    left = 100 * (number - 1) + 20
-    return Face(
-        number=number,
-        box=Box(left, 20, left + 60, 90),
-        landmarks=tuple((x + left - 20, y) for x, y in LANDMARKS),
-        score=0.95,
-        blend=Blend(tuple(crowd), tuple(crowd)),
-    )
-
-
-def reading(*crowds: Sequence[float], version: str = VERSION) -> Reading:
-    """A photo's reading with a face per blend; one happy face if none is given."""
-    faces = tuple(face(number, crowd) for number, crowd in enumerate(crowds or (HAPPY,), start=1))
-    return Reading(faces, (), width=100 * len(faces) + 40, height=120, version=version)
-
-
-@dataclass
-class FakeRecognizer:
-    """A recognizer that answers what it was told to, and remembers what it was asked.
-
-    Attributes:
-        answer: A reading, an error to raise, or a function of the photo's bytes that gives either.
-        photos: The photos that were read.
-        seconds: How long a reading takes.
-        engines: What was swapped in.
-    """
-
-    answer: Reading | Exception | Callable[[bytes], Reading | Exception] = field(
-        default_factory=reading
-    )
-    version: str = VERSION
-    seconds: float = 0.0
-    photos: list[bytes] = field(default_factory=list)
-    engines: list[Any] = field(default_factory=list)
-
-    async def read(self, photo: bytes) -> Reading:
-        self.photos.append(photo)
-        await asyncio.sleep(self.seconds)
-        answer = self.answer(photo) if callable(self.answer) else self.answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def swap(self, engine: Any) -> None:
-        self.engines.append(engine)
-        self.version = engine.version.digest
 
 
 @dataclass(frozen=True)
@@ -118,7 +72,7 @@ class RunBot(Protocol):
     def __call__(
         self,
         playground: Playground,
-        recognizer: Recognizer | None = None,
+        recognizer: "Recognizer | None" = None,
         *,
         register: Register = register_handlers,
         watcher: Callable[[Services], ModelWatcher] | None = None,
@@ -162,6 +116,14 @@ def make_settings(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
+def photo() -> bytes:
+    """A JPEG photo in which there is nothing to see."""
+    out = io.BytesIO()
+    Image.new("RGB", (320, 240), (90, 120, 150)).save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
 async def playground() -> AsyncIterator[Playground]:
     """An open Playground."""
     async with Playground() as opened:
@@ -179,7 +141,7 @@ def running_bot(make_settings: MakeSettings) -> RunBot:
     @contextlib.asynccontextmanager
     async def run(
         playground: Playground,
-        recognizer: Recognizer | None = None,
+        recognizer: "Recognizer | None" = None,
         *,
         register: Register = register_handlers,
         watcher: Callable[[Services], ModelWatcher] | None = None,
@@ -229,3 +191,17 @@ async def eventually(
             if found if isinstance(found, bool) else await found:
                 return
             await asyncio.sleep(0.02)
+
+
+def take_away(database: Database) -> Callable[[], None]:
+    """Put the SQLite file of a closed database elsewhere; return what brings it back."""
+    path = Path(str(database.url.database))
+    aside = path.with_suffix(".aside")
+    path.rename(aside)
+
+    def bring_back() -> None:
+        for made_meanwhile in path.parent.glob(f"{path.name}*"):
+            made_meanwhile.unlink()
+        aside.rename(path)
+
+    return bring_back

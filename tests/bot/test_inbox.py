@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from bot.inbox import ClaimedUpdate, InboxQueue
 from bot.stopping import Stopping
 from store.engine import Database
 from store.tables import InboxRow
-from tests.bot.conftest import eventually
+from tests.bot.conftest import eventually, take_away
 
 TOKEN = "42:TEST"
 ADA, GRACE = 1001, 1002
@@ -312,9 +311,8 @@ async def test_a_database_that_stays_away_stops_the_process(
     make_queue: MakeQueue, sqlite_database: Database, stopping: Stopping
 ) -> None:
     queue = make_queue()
-    path = Path(str(sqlite_database.url.database))
     await sqlite_database.close()
-    path.unlink()
+    take_away(sqlite_database)
     with pytest.raises(InboxUnavailable) as raised:
         await queue.put(message(7, "my words"))
     assert stopping.reason is raised.value
@@ -326,17 +324,13 @@ async def test_a_database_that_comes_back_in_time_is_enough(
     make_queue: MakeQueue, sqlite_database: Database, stopping: Stopping
 ) -> None:
     queue = make_queue(deadline=timedelta(seconds=5))
-    path = Path(str(sqlite_database.url.database))
-    aside = path.with_suffix(".aside")
     await sqlite_database.close()
-    path.rename(aside)
+    bring_back = take_away(sqlite_database)
     putting = asyncio.create_task(queue.put(message(7)))
     await asyncio.sleep(0.3)
     assert not putting.done()
     await sqlite_database.close()
-    for left in path.parent.glob(f"{path.name}*"):
-        left.unlink()
-    aside.rename(path)
+    bring_back()
     await putting
     assert not stopping.requested
     assert [row.update_id for row in await rows(sqlite_database)] == [7]
