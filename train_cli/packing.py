@@ -6,7 +6,7 @@ that what was judged is what serves. Everything is fitted on validation faces on
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -101,7 +101,7 @@ def pack(
         neutral = VersionMetadata(Calibrations.neutral(len(members)), created_at, flip)
         draft = write_version(Path(scratch), members, neutral, precision)
         served_members = load_members(draft)
-        size = sum(file.stat().st_size for file in draft.path.iterdir())
+        size = _size(draft)
     served = ensemble_logits(served_members, validation.crops, device, flip, on_faces)
     calibrations = fitted(served, validation)
     test_figures: dict[str, Figures] = {}
@@ -126,7 +126,7 @@ def pack(
     for member in members:
         member.network.cpu()
     version = write_version(out, members, metadata, precision)
-    return PackReport(**(vars(report) | {"version": version}))
+    return replace(report, version=version, bytes=_size(version))
 
 
 def fitted(logits: EnsembleLogits, faces: FaceSet) -> Calibrations:
@@ -165,6 +165,10 @@ def out_of_fold(
             whole[name].crowd[inside] = answers.crowd
             whole[name].label[inside] = answers.label
     return whole
+
+
+def _size(version: ModelVersion) -> int:
+    return sum(file.stat().st_size for file in version.path.iterdir())
 
 
 def _at(logits: EnsembleLogits, places: NDArray[np.int64]) -> EnsembleLogits:

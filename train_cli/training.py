@@ -10,12 +10,13 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -139,6 +140,7 @@ def train(
     Raises:
         CheckpointUnusable: `resume` without a checkpoint, or with one of other settings; or a
             run is in the folder already and `resume` was not asked for.
+            Or `backbone` holds no weights of this architecture.
         SplitUnusable: Fewer faces than one batch holds, or none to validate on.
         TrainingDiverged: The loss is no longer a number.
     """
@@ -261,8 +263,12 @@ def _start(
 ) -> _State:
     network = FaceNetwork(settings.architecture, settings.dropout)
     if backbone is not None:
-        start_from_imagenet(network, load_file(backbone))
-        if settings.architecture == "vgg19" and not _has_batch_norm(backbone):
+        weights = _imagenet(backbone)
+        try:
+            start_from_imagenet(network, weights)
+        except (ValueError, RuntimeError) as error:
+            raise CheckpointUnusable(f"{backbone}: {error}") from error
+        if settings.architecture == "vgg19" and not _has_batch_norm(weights):
             calibrate_batch_norm(network, network_input(training.crops[:256], settings.side))
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -280,8 +286,15 @@ def _start(
     return _State(network, averaged, optimizer)
 
 
-def _has_batch_norm(backbone: Path) -> bool:
-    return any(key.endswith("running_mean") for key in load_file(backbone))
+def _imagenet(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointUnusable(f"{path}: no ImageNet weights ({error})") from error
+
+
+def _has_batch_norm(weights: Mapping[str, Tensor]) -> bool:
+    return any(key.endswith("running_mean") for key in weights)
 
 
 def _epoch(
