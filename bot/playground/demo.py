@@ -128,8 +128,7 @@ async def play(stage: Stage, playground: Playground, started: float) -> None:
     stage.tell("5. The running bot picks the new version up and answers with it")
     await _swapped(admin, candidate)
     await _read(stage, ada, photo)
-    after = await _statistics(stage, admin)
-    _check(candidate[:8] in after, "the bot still answers with the old version")
+    await _statistics(stage, admin)
 
 
 async def _read(stage: Stage, person: Person, photo: bytes) -> ChatMessage:
@@ -163,10 +162,11 @@ async def _statistics(stage: Stage, admin: Person) -> str:
 
 
 async def _swapped(admin: Person, digest: str) -> None:
+    """Returns once /stats names the version as the one that answers."""
     deadline = time.monotonic() + SWAP_SECONDS
     while time.monotonic() < deadline:
-        await admin.send_text("/model")
-        if digest[:8] in (await admin.next_message(ANSWER_SECONDS)).text:
+        await admin.send_text("/stats")
+        if digest[:12] in (await admin.next_message(ANSWER_SECONDS)).text:
             return
         await asyncio.sleep(1)
     raise DemoFailed(f"the bot did not pick {digest[:12]} up within {SWAP_SECONDS:.0f} s")
@@ -174,7 +174,7 @@ async def _swapped(admin: Person, digest: str) -> None:
 
 async def _versions(stage: Stage) -> Sequence[dict[str, str]]:
     text = await stage.command("train_cli", "models", "list", "--json", quiet=True)
-    versions: Sequence[dict[str, str]] = json.loads(text)["versions"]
+    versions: Sequence[dict[str, str]] = json.loads(text)
     return versions
 
 
