@@ -30,12 +30,7 @@ from bot.buttons import (
     Undo,
     encode,
 )
-from bot.pages import (
-    FACES_PER_PAGE,
-    faces_of_page,
-)
-from bot.pages import page_count as page_count
-from bot.pages import page_of_face as page_of_face
+from bot.pages import FACES_PER_PAGE, faces_of_page, page_count, page_of_face
 from bot.texts import Html, Key, Texts
 from fer_model.errors import (
     DamagedImage,
@@ -441,9 +436,9 @@ def statistics_reply(texts: Texts, numbers: Statistics, days: int | None) -> Rep
     return Reply(_lines(lines), _keyboard([*ranges, ever]))
 
 
-def model_updated(texts: Texts, version: str) -> Reply:
-    """For administrators: the bot answers with another model version now."""
-    return Reply(texts.html("model_updated", version=version[:SHORT_DIGEST]))
+def model_answering(texts: Texts, version: str) -> Reply:
+    """Which model version new photos are read with."""
+    return Reply(texts.html("model_answering", version=version[:SHORT_DIGEST]))
 
 
 def commands(texts: Texts, *, admin: bool) -> tuple[tuple[str, str], ...]:
@@ -454,6 +449,7 @@ def commands(texts: Texts, *, admin: bool) -> tuple[tuple[str, str], ...]:
         ("consent", texts.plain("command_consent")),
         ("privacy", texts.plain("command_privacy")),
         ("forgetme", texts.plain("command_forgetme")),
+        ("model", texts.plain("command_model")),
     ]
     if admin:
         listed.append(("stats", texts.plain("command_stats")))

@@ -29,6 +29,7 @@ def register(application: FeelbackApplication) -> None:
     add(CommandHandler("privacy", commands.privacy, SENT))
     add(CommandHandler("consent", commands.consent, SENT))
     add(CommandHandler("forgetme", commands.forget_me, SENT))
+    add(CommandHandler("model", commands.model, SENT))
     add(CommandHandler("stats", statistics.stats, SENT))
     add(MessageHandler(SENT & filters.COMMAND, commands.unknown))
     add(MessageHandler((SENT | EDITED) & PHOTO, photos.read_photo))

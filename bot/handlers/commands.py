@@ -39,6 +39,14 @@ async def consent(update: Update, context: Context) -> None:
         await _answer(update, context, replies.consent_status(texts, person.consent))
 
 
+async def model(update: Update, context: Context) -> None:
+    """Says which model version reads new photos."""
+    if update.effective_user is not None:
+        _, texts = await greet(context, update.effective_user)
+        version = context.services.recognizer.version
+        await _answer(update, context, replies.model_answering(texts, version))
+
+
 async def forget_me(update: Update, context: Context) -> None:
     """Asks whether everything about the person shall be erased."""
     if update.effective_user is not None:

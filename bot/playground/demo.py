@@ -162,10 +162,10 @@ async def _statistics(stage: Stage, admin: Person) -> str:
 
 
 async def _swapped(admin: Person, digest: str) -> None:
-    """Returns once /stats names the version as the one that answers."""
+    """Returns once the bot says that it answers with the version."""
     deadline = time.monotonic() + SWAP_SECONDS
     while time.monotonic() < deadline:
-        await admin.send_text("/stats")
+        await admin.send_text("/model")
         if digest[:12] in (await admin.next_message(ANSWER_SECONDS)).text:
             return
         await asyncio.sleep(1)
