@@ -43,6 +43,7 @@ class LearningSettings:
 
     Attributes:
         passes: How often each copy of a face is seen.
+        least_steps: A few faces are seen more often, until there were this many steps.
         copies: Differently augmented copies of a face, fewer where there are thousands of faces.
         batch_size: Feedback faces a step; as many to keep stand beside them.
         learning_rate: Its peak; cosine decay to zero.
@@ -52,8 +53,9 @@ class LearningSettings:
         seed: Of every random draw.
     """
 
-    passes: int = 3
-    copies: int = 8
+    passes: int = 4
+    least_steps: int = 24
+    copies: int = 4
     batch_size: int = 32
     learning_rate: float = 0.005
     momentum: float = 0.9
@@ -116,7 +118,8 @@ def learn(
     if replay is None:
         kept = _distilled(halves, calibrations, lesson, settings, random, device)
     else:
-        kept = _cached(halves, replay, _copies(len(replay), settings), settings, random, device)
+        copies = -(-len(new) // len(replay))  # as many as there are of the feedback
+        kept = _cached(halves, replay, copies, settings, random, device)
     _fit(halves, calibrations, new, kept, settings, random, on_step)
     return [half.member_back() for half in halves]
 
@@ -306,10 +309,11 @@ def _fit(
         parameters, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True
     )
     per_pass = -(-len(new) // settings.batch_size)
-    steps = settings.passes * per_pass
+    passes = max(settings.passes, -(-settings.least_steps // per_pass))
+    steps = passes * per_pass
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     total, step = 0.0, 0
-    for _ in range(settings.passes):
+    for _ in range(passes):
         order = torch.randperm(len(new), generator=random)
         for places in torch.split(order, settings.batch_size):
             others = torch.randint(len(kept), (len(places),), generator=random)

@@ -55,6 +55,10 @@ _REPLAY_PER_FACE: Final = 4
 _REPLAY_MOST: Final = 4096
 """Base faces replayed: four per feedback face, within these bounds."""
 
+_BASE_MOST: Final = 1500
+"""Base validation faces compared, always the same: asking two versions takes as long as learning.
+With 2 % of the answers changed, the 95 % bound on accuracy is then 0.6 points wide."""
+
 _CHUNK: Final = 256
 """Faces between two looks at whether to go on."""
 
@@ -130,13 +134,13 @@ class Watcher:
 
 
 async def plan_retrain(database: Database) -> Plan:
-    """What a retrain would do now; registers the shipped version where none serves.
+    """What a retrain would do now; only reads.
 
     Raises:
-        VersionRefused: No version serves, and the shipped one cannot.
+        NoCurrentVersion: None is registered yet, so nobody can have said anything.
     """
-    current = await current_version(database)
     async with database.readers() as session:
+        current = await versions.current_version(session)
         said = await feedback.active_feedback_for_training(session)
         known = await trained_people(session, current)
     faces, unreadable = await asyncio.to_thread(voted_faces, said)
@@ -174,6 +178,7 @@ async def retrain(
         await runs.fail_abandoned_runs(session, RUN_KIND)
         run = await runs.start_run(session, RUN_KIND, _arguments(settings))
     try:
+        await current_version(database)
         plan = await plan_retrain(database)
         if not plan.division.training:
             async with database.sessions.begin() as session:
@@ -263,7 +268,8 @@ class _Retrain:
         validation = load_split(folder, "validation")
         if bool(validation.has_crowd.any()):
             validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
-        return training.subset(np.sort(order[:wanted])), validation
+        sample = np.random.default_rng(0).permutation(len(validation))[:_BASE_MOST]
+        return training.subset(np.sort(order[:wanted])), validation.subset(np.sort(sample))
 
     def _asked(
         self,

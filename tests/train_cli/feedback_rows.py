@@ -19,7 +19,7 @@ from train_cli.gate import GatePolicy
 from train_cli.learning import LearningSettings
 from train_cli.votes import VOTE_COLUMNS
 
-BRIEF = LearningSettings(passes=4, copies=2, batch_size=8)
+BRIEF = LearningSettings(passes=4, least_steps=0, copies=2, batch_size=8)
 """Enough to move a random network, and no more."""
 
 LENIENT = GatePolicy(

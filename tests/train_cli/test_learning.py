@@ -15,7 +15,7 @@ from train_cli.learning import LearningSettings, Lesson, grey_face, halves_of, l
 
 CPU = torch.device("cpu")
 SOFT = Calibrations(Calibration((8.0,), (1.0,)), Calibration((8.0,), (1.0,)))
-BRIEF = LearningSettings(passes=4, copies=2, batch_size=8)
+BRIEF = LearningSettings(passes=4, least_steps=0, copies=2, batch_size=8)
 
 
 def lesson(count: int = 8, seed: int = 0) -> Lesson:
@@ -92,10 +92,13 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert not torch.equal(learnt(1), learnt(2))
 
 
-def test_one_face_alone_is_learnt() -> None:
+def test_one_face_alone_is_learnt_by_seeing_it_often_enough() -> None:
     one = lesson(1)
     before = resnet()
-    after = learn(before, SOFT, one, None, BRIEF, CPU)
+    steps: list[int] = []
+    often = replace(BRIEF, passes=1, least_steps=5)
+    after = learn(before, SOFT, one, None, often, CPU, lambda step, *_: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5]
     assert answers(after, one.crops)[0, 4] > answers(before, one.crops)[0, 4]
 
 

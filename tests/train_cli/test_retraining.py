@@ -17,7 +17,7 @@ from fer_model.uris import version_path
 from fer_model.versions import ModelVersion, read_version
 from store import runs, versions
 from store.engine import Database, open_database
-from store.errors import LeaseLost
+from store.errors import LeaseLost, NoCurrentVersion
 from store.records import Run
 from store.tables import LeaseRow
 from tests.train_cli.feedback_rows import (
@@ -303,3 +303,11 @@ async def test_killed_run_leaves_the_current_version_serving_and_the_next_one_su
     await again.close()
     assert first.state == "failed"
     assert report.candidate in await all_versions(serving)
+
+
+async def test_planning_on_a_database_without_a_version_writes_nothing(
+    sqlite_database: Database,
+) -> None:
+    with pytest.raises(NoCurrentVersion):
+        await plan_retrain(sqlite_database)
+    assert await all_versions(sqlite_database) == set()

@@ -11,7 +11,7 @@ from store import versions
 from store.records import ModelEvent, ModelVersion
 from train_cli.commands.database import DEFAULT_DATABASE, DatabaseUrl, actor, run_to_end
 from train_cli.commands.options import Json, results
-from train_cli.registry import current_version, opened, promote, roll_back, short
+from train_cli.registry import opened, promote, roll_back, short
 
 models_app = typer.Typer(help="List, inspect, promote and roll back model versions.")
 
@@ -100,10 +100,8 @@ def rollback_command(
 
 
 async def _listed(url: str) -> tuple[ModelVersion, ...]:
-    async with opened(url) as database:
-        await current_version(database)
-        async with database.readers() as session:
-            return await versions.versions(session)
+    async with opened(url) as database, database.readers() as session:
+        return await versions.versions(session)
 
 
 async def _shown(url: str, prefix: str) -> tuple[ModelVersion, tuple[ModelEvent, ...]]:
