@@ -115,22 +115,19 @@ def calibrate_batch_norm(network: FaceNetwork, faces: Tensor) -> None:
     Its running statistics become those of the batch, and its scale and shift undo them, so that
     a network grown from weights without batch normalisation starts as the function it was.
     """
-    network.train()
-    handles = []
+    network.eval()  # or each forward pass would mix the unbiased variance into the statistics
 
     def match(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         norm = cast(nn.BatchNorm2d, module)
         values = inputs[0].float()
         mean = values.mean(dim=(0, 2, 3))
         variance = values.var(dim=(0, 2, 3), unbiased=False)
-        assert norm.running_mean is not None and norm.running_var is not None
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        cast(Tensor, norm.running_mean).copy_(mean)
+        cast(Tensor, norm.running_var).copy_(variance)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.copy_(mean)
 
-    for module in _batch_norms(network):
-        handles.append(module.register_forward_pre_hook(match))
+    handles = [norm.register_forward_pre_hook(match) for norm in _batch_norms(network)]
     try:
         network(faces)
     finally:
@@ -151,7 +148,7 @@ def _resnet50() -> tuple[nn.Module, int]:
         first.conv1.stride = (2, 2)
         first.conv2.stride = (1, 1)
     width = network.fc.in_features
-    network.fc = nn.Identity()  # type: ignore[assignment]  # the heads take its place
+    network.fc = nn.Identity()  # the heads take its place
     return network, width
 
 
@@ -175,14 +172,14 @@ def _start_vgg19(backbone: nn.Module, weights: Mapping[str, Tensor]) -> None:
         source = iter(pairs)
         for stage in stages:
             for place, convolution in enumerate(stage):
-                assert convolution.bias is not None
+                offset = cast(Tensor, convolution.bias)
                 if grown and place == 3:
                     nn.init.dirac_(convolution.weight)
-                    convolution.bias.zero_()
+                    offset.zero_()
                     continue
                 weight, bias = next(source)
                 convolution.weight.copy_(weight)
-                convolution.bias.copy_(bias)
+                offset.copy_(bias)
 
 
 def _vgg_key(item: tuple[str, Tensor]) -> tuple[int, bool]:
