@@ -24,8 +24,6 @@ FOLDER = Path("var/benchmark")
 
 async def measure() -> dict[str, object]:
     """Start-up seconds, memory after it and after the load, and latencies."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
     photo = astronaut()
     async with Playground() as playground:
         stage = Stage(FOLDER, environment_for(playground, FOLDER), Console(stderr=True))
@@ -69,6 +67,8 @@ def _resident(process_id: int) -> float:
 
 def main() -> None:
     """Measures, prints and records."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
     path = write("chat", asyncio.run(measure()))
     print(path.read_text(encoding="utf-8"))
 

@@ -31,7 +31,7 @@ the crop is mostly made up."""
 
 LOWEST_SCORE: Final = 0.7
 """Below it, a detection is no face. YuNet's own demo takes 0.9 for precision; at 0.7 turned and
-covered faces are found too, and dlib's sample photos still give no false one."""
+covered faces are found too. A judgement: its false alarms were not counted."""
 
 OVERLAP: Final = 0.3
 """Boxes that overlap by more (intersection over union) are one face. Source: YuNet's demo."""

@@ -1,4 +1,4 @@
-"""The seven emotions and their order, which every array, file and column of this project follows."""
+"""The seven emotions, in the order that every array, file and column of this project follows."""
 
 from typing import Final
 

@@ -1,3 +1,3 @@
 """Fixtures for every test."""
 
-pytest_plugins = ("tests.databases",)
+pytest_plugins = ("tests.databases", "tests.loudness")

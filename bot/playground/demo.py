@@ -196,7 +196,8 @@ def astronaut() -> bytes:
     from skimage import data
 
     buffer = io.BytesIO()
-    Image.fromarray(data.astronaut()).save(buffer, "JPEG", quality=92)
+    pixels = data.astronaut()  # type: ignore[no-untyped-call]  # scikit-image leaves it untyped
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 
@@ -256,8 +257,6 @@ async def demo(port: int, folder: Path, once: bool, wait: Callable[[], asyncio.E
     """Plays the exchange; serves on afterwards unless `once`. Returns the exit code."""
     console = Console(highlight=False)
     started = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     async with Playground(port=port) as playground:
         stage = Stage(folder, environment_for(playground, folder), console)
         console.print("Starting the stand-in for Telegram and the bot ...")
@@ -292,6 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path("var/demo"))
     parser.add_argument("--once", action="store_true", help="exit after the exchange")
     chosen = parser.parse_args(arguments)
+    shutil.rmtree(chosen.folder, ignore_errors=True)
+    chosen.folder.mkdir(parents=True)
     try:
         return asyncio.run(demo(chosen.port, chosen.folder, chosen.once, _stopped))
     except OSError as error:
