@@ -166,7 +166,8 @@ def reading_picture(photo: Photo, reading: Reading, texts: Texts, page: int = 0)
     _draw_title(pen, layout.title, texts, reading, cards)
     for card, frame in zip(cards, layout.cards, strict=True):
         _draw_card(pen, card, frame, layout.row_height, texts)
-    return _jpeg(pen.laid_over(canvas))
+    pen.lay_over(canvas)
+    return _jpeg(canvas)
 
 
 def pictured_faces(
@@ -313,13 +314,19 @@ class _Pen:
         layer = Image.new("RGBA", size, (0, 0, 0, 0))
         return cls(layer, ImageDraw.Draw(layer), scale * _SMOOTHING)
 
-    def laid_over(self, canvas: Image.Image) -> Image.Image:
-        result = canvas.convert("RGBA")
-        result.alpha_composite(self.layer.reduce(_SMOOTHING))
-        return result.convert("RGB")
+    def lay_over(self, canvas: Image.Image) -> None:
+        smooth = self.layer.reduce(_SMOOTHING)
+        canvas.paste(smooth, mask=smooth)
 
-    def rounded(self, frame: _Frame, radius: float, fill: _Colour) -> None:
-        self.draw.rounded_rectangle(self._corners(frame), radius * self.scale, fill)
+    def rounded(
+        self,
+        frame: _Frame,
+        radius: float,
+        fill: _Colour,
+        corners: tuple[bool, bool, bool, bool] = (True, True, True, True),
+    ) -> None:
+        place = self._corners(frame)
+        self.draw.rounded_rectangle(place, radius * self.scale, fill, corners=corners)
 
     def outline(
         self, frame: _Frame, radius: float, colour: tuple[int, ...], thickness: float
@@ -488,13 +495,7 @@ def _draw_person(pen: _Pen, x: float, top: float, height: float, colour: _Colour
     pen.disc(x, top + head, head, colour)
     shoulders = height * 0.33
     body = _Frame(x - shoulders, top + height * 0.5, 2 * shoulders, height * 0.5)
-    left, upper, right, lower = pen._corners(body)
-    pen.draw.rounded_rectangle(
-        (left, upper, right, lower),
-        shoulders * 0.9 * pen.scale,
-        fill=colour,
-        corners=(True, True, False, False),
-    )
+    pen.rounded(body, shoulders * 0.9, colour, corners=(True, True, False, False))
 
 
 def _jpeg(image: Image.Image) -> bytes:
@@ -517,7 +518,8 @@ _CORRECTED: Final = FACE_COLOURS[3]
 def statistics_chart(numbers: Statistics, texts: Texts) -> bytes:
     """A PNG of photos read, and of confirmations and corrections, over time."""
     # No pyplot: its figures and settings are global, and this runs in a thread.
-    figure = Figure(figsize=(10.8, 9.6), dpi=100, facecolor=_hex(_PAPER), layout="constrained")
+    figure = Figure(figsize=(10.8, 9.6), dpi=100, facecolor=_hex(_PAPER))
+    figure.set_layout_engine("constrained", w_pad=0.3, h_pad=0.2)
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
     bars = _bars(_whole_days(numbers.days))
@@ -577,7 +579,7 @@ def _dress(axes: Axes, legend: Sequence[tuple[str, int, _Colour]]) -> None:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelcolor=_hex(_PALE_INK), pad=8)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
-    axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+    axes.set_ylim(0, max(axes.get_ylim()[1] * 1.05, 1))
     for label in axes.get_yticklabels():
         label.set_fontproperties(_typeface("bold", 17))
     axes.legend(
