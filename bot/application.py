@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from telegram import BotCommand, BotCommandScopeChat, BotCommandScopeDefault, Update
 from telegram.constants import ChatType
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
-from telegram.ext import Application, ContextTypes
+from telegram.ext import Application, CommandHandler, ContextTypes, filters
 
 from bot import replies
 from bot.connection import build_bot
@@ -80,6 +80,8 @@ def build_application(
     )
     application.bot_data = services
     register(application)
+    admins = filters.User(settings.admin_ids) & filters.ChatType.PRIVATE
+    application.add_handler(CommandHandler("start", _offer_to_admin, admins), group=1)
     application.add_error_handler(note_failure)
     return application
 
@@ -122,9 +124,9 @@ async def serve(
             await _offer_commands(bot, services)
             await application.start()
             await _connect(lambda: _start_polling(application, stopping), stopping)
-            chores: list[Coroutine[Any, Any, None]] = [_purge(services)]
+            chores: list[Coroutine[Any, Any, None]] = [_purge(services, stopping)]
             if watcher is not None:
-                chores.append(watcher.run())
+                chores.append(watcher.run(stopping))
             background += [asyncio.create_task(_watched(chore, stopping)) for chore in chores]
             beat(settings.heartbeat)
             log.info("ready", bot=bot.username, model=services.recognizer.version)
@@ -132,10 +134,10 @@ async def serve(
                 started(application)
             await stopping.wait()
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        stopping.request()
         await _stop(application, settings)
+        # They end by themselves: cancelled in a transaction, they would leave a connection behind.
+        await asyncio.gather(*background)
     if stopping.reason is not None:
         raise stopping.reason
 
@@ -205,10 +207,8 @@ async def _connect(action: Callable[[], Coroutine[Any, Any, Any]], stopping: Sto
             log.warning("Telegram away", reason=error.message, again_in_s=pause)
         else:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await stopping.wait()
-                return
+        if await stopping.within(pause):
+            return
         pause *= 2
 
 
@@ -226,22 +226,37 @@ async def _start_polling(application: FeelbackApplication, stopping: Stopping) -
 
 
 async def _offer_commands(bot: FeelbackBot, services: Services) -> None:
-    """Tell Telegram which commands to offer, in every language; a failure is no reason to stop."""
+    """Tell Telegram which commands to offer to everybody, and to each admin."""
+    await _offer(bot, services, BotCommandScopeDefault(), admin=False)
+    for admin in services.settings.admin_ids:
+        await _offer(bot, services, BotCommandScopeChat(admin), admin=True)
+
+
+async def _offer_to_admin(update: Update, context: Context) -> None:
+    """The menu of an admin who starts the bot: before that they had no chat to offer it in."""
+    if update.effective_user is not None:
+        scope = BotCommandScopeChat(update.effective_user.id)
+        await _offer(context.bot, context.services, scope, admin=True)
+
+
+async def _offer(
+    bot: FeelbackBot,
+    services: Services,
+    scope: BotCommandScopeDefault | BotCommandScopeChat,
+    *,
+    admin: bool,
+) -> None:
+    """Offer the commands in every language; a failure is no reason to stop."""
     languages = services.settings.languages
-    menus: list[tuple[bool, BotCommandScopeDefault | BotCommandScopeChat]] = [
-        (False, BotCommandScopeDefault()),
-        *((True, BotCommandScopeChat(admin)) for admin in services.settings.admin_ids),
-    ]
-    for admin, scope in menus:
-        # The first language stands for every one that has no menu of its own.
-        for code, language in ((None, languages[0]), *((one, one) for one in languages[1:])):
-            offered = replies.commands(services.catalogue.texts(language), admin=admin)
-            commands: Sequence[BotCommand] = [BotCommand(*command) for command in offered]
-            try:
-                await bot.set_my_commands(commands, scope=scope, language_code=code)
-            except TelegramError as error:  # an admin who never wrote has no chat
-                log.warning("no menu of commands", scope=scope.type, reason=error.message)
-                break
+    # The first language stands for every one that has no menu of its own.
+    for code, language in ((None, languages[0]), *((one, one) for one in languages[1:])):
+        offered = replies.commands(services.catalogue.texts(language), admin=admin)
+        commands: Sequence[BotCommand] = [BotCommand(*command) for command in offered]
+        try:
+            await bot.set_my_commands(commands, scope=scope, language_code=code)
+        except TelegramError as error:
+            log.warning("no menu of commands", scope=scope.type, reason=error.message)
+            return
 
 
 def _apologiser(
@@ -259,7 +274,7 @@ def _apologiser(
 
 
 async def _watched(chore: Coroutine[Any, Any, None], stopping: Stopping) -> None:
-    """Run a chore that never ends; one that breaks stops the process instead of ending quietly."""
+    """Run a chore; one that breaks stops the process instead of ending quietly."""
     try:
         await chore
     except Exception as error:
@@ -267,14 +282,14 @@ async def _watched(chore: Coroutine[Any, Any, None], stopping: Stopping) -> None
         stopping.request(BotError(f"Background work broke: {type(error).__name__}; see the log"))
 
 
-async def _purge(services: Services) -> None:
-    while True:
+async def _purge(services: Services, stopping: Stopping) -> None:
+    while not stopping.requested:
         try:
             async with services.database.sessions.begin() as session:
                 await inbox.purge_finished(session, before=datetime.now(UTC) - KEPT_FINISHED)
         except (SQLAlchemyError, OSError) as error:
             log.warning("inbox not purged", error=type(error).__name__)
-        await asyncio.sleep(PURGE_EVERY.total_seconds())
+        await stopping.within(PURGE_EVERY.total_seconds())
 
 
 async def _stop(application: FeelbackApplication, settings: Settings) -> None:
@@ -292,4 +307,8 @@ async def _stop(application: FeelbackApplication, settings: Settings) -> None:
                 log.warning("interrupted", updates=interrupted)
         await application.stop()
     await application.shutdown()
+    # The application does not, where it could not be initialised.
+    await application.bot.shutdown()
+    if isinstance(queue, InboxQueue):
+        await queue.settle()
     log.info("stopped")

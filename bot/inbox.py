@@ -106,6 +106,7 @@ class InboxQueue(Queue[object]):
         self._signals_open = 0
         self._in_hand = 0
         self._claiming = True
+        self._actions: set[asyncio.Future[Any]] = set()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -236,6 +237,11 @@ class InboxQueue(Queue[object]):
         self._claiming = False
         self._changed.set()
 
+    async def settle(self) -> None:
+        """Return when nothing is being written or read any more: the database may be closed."""
+        while self._actions:
+            await asyncio.wait(set(self._actions))
+
     async def finish(self, work: Work) -> None:
         """Close the update as done.
 
@@ -326,7 +332,17 @@ class InboxQueue(Queue[object]):
         return min(left, LONGEST_SLEEP_S) if left > 0 else LONGEST_SLEEP_S
 
     async def _insist(self, action: Callable[[], Awaitable[Result]]) -> Result:
-        """Try until it works; give the process up where the database stays away too long."""
+        """Try until it works; give the process up where the database stays away too long.
+
+        Who awaits this may be cancelled, the action goes on: python-telegram-bot cancels a `put`
+        on stopping, and a transaction that is cancelled leaves its connection behind.
+        """
+        task = asyncio.ensure_future(self._try(action))
+        self._actions.add(task)
+        task.add_done_callback(self._actions.discard)
+        return await asyncio.shield(task)
+
+    async def _try(self, action: Callable[[], Awaitable[Result]]) -> Result:
         clock = asyncio.get_running_loop()
         end = clock.time() + self._deadline.total_seconds()
         pause = FIRST_PAUSE_S

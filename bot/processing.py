@@ -103,14 +103,17 @@ class InboxProcessor(BaseUpdateProcessor):
             return
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._running.add(task)
-        renewal = asyncio.create_task(self._renew(update.work), name="inbox lease")
+        over = asyncio.Event()
+        renewal = asyncio.create_task(self._renew(update.work, over), name="inbox lease")
         try:
             await self._work_on(update, coroutine)
         except InboxUnavailable as error:
             log.warning("update left to its lease", inbox_id=_id(update), reason=error.reason)
         finally:
-            renewal.cancel()
             self._running.discard(task)
+            # Not cancelled: in a transaction it would leave a connection behind.
+            over.set()
+            await renewal
 
     async def _work_on(self, update: ClaimedUpdate, coroutine: Awaitable[Any]) -> None:
         work = update.work
@@ -173,16 +176,21 @@ class InboxProcessor(BaseUpdateProcessor):
         except Exception as failure:  # noqa: BLE001  # nobody is left to be told
             log.warning("no apology", inbox_id=_id(update), error=type(failure).__name__)
 
-    async def _renew(self, work: Work) -> None:
-        # A claim that is lost does not stop the handler: what it does is harmless to repeat, and
-        # who erases everything also erases the update in which they asked for it.
-        with contextlib.suppress(LeaseLost):
-            while True:
-                await asyncio.sleep(self._inbox.lease.total_seconds() / 3)
-                try:
-                    await self._inbox.renew(work)
-                except (SQLAlchemyError, OSError) as error:
-                    log.warning("lease not renewed", error=type(error).__name__)
+    async def _renew(self, work: Work, over: asyncio.Event) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._inbox.lease.total_seconds() / 3):
+                    await over.wait()
+            if over.is_set():
+                return
+            try:
+                await self._inbox.renew(work)
+            except LeaseLost:
+                # That does not stop the handler: what it does is harmless to repeat, and who
+                # erases everything also erases the update in which they asked for it.
+                return
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("lease not renewed", error=type(error).__name__)
 
 
 def _id(update: ClaimedUpdate) -> int:

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import ModelUnavailable
+from bot.stopping import Stopping
 from fer_model.errors import FerModelError
 from store import versions
 from store.engine import Database
@@ -66,10 +67,9 @@ class ModelWatcher:
         self._every = every
         self._failed: dict[str, float] = {}
 
-    async def run(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(self._every.total_seconds())
+    async def run(self, stopping: Stopping) -> None:
+        """Look again and again, until the process is to stop."""
+        while not await stopping.within(self._every.total_seconds()):
             try:
                 await self.look()
             except (SQLAlchemyError, StoreError, OSError) as error:

@@ -31,3 +31,12 @@ class Stopping:
     async def wait(self) -> None:
         """Return when somebody asks for it."""
         await self._requested.wait()
+
+    async def within(self, seconds: float) -> bool:
+        """Return whether somebody asks for it in that time, as soon as they do."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -148,13 +148,14 @@ def running_bot(make_settings: MakeSettings) -> RunBot:
         **settings: Any,
     ) -> AsyncIterator[RunningBot]:
         chosen = make_settings(playground, **settings)
+        catalogue = Catalogue.load()
         database = open_database(chosen.database_url)
         reader = recognizer if recognizer is not None else FakeRecognizer()
         async with database.sessions.begin() as session:
             await versions.register_base(
                 session, reader.version, f"shipped:{reader.version}", figures={}
             )
-        services = Services(chosen, database, reader, Catalogue.load())
+        services = Services(chosen, database, reader, catalogue)
         stopping = Stopping()
         started: asyncio.Future[FeelbackApplication] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(

@@ -45,7 +45,7 @@ def make_queue(sqlite_database: Database, bot: Bot, stopping: Stopping) -> MakeQ
             "capacity": 4,
             "lease": timedelta(seconds=30),
             "max_attempts": 3,
-            "deadline": timedelta(seconds=0.3),
+            "deadline": timedelta(seconds=10),
         }
         return InboxQueue(sqlite_database, bot, stopping, **(arguments | changes))
 
@@ -310,7 +310,7 @@ async def test_an_unreadable_row_is_parked_and_the_next_one_comes(
 async def test_a_database_that_stays_away_stops_the_process(
     make_queue: MakeQueue, sqlite_database: Database, stopping: Stopping
 ) -> None:
-    queue = make_queue()
+    queue = make_queue(deadline=timedelta(seconds=0.5))
     await sqlite_database.close()
     take_away(sqlite_database)
     with pytest.raises(InboxUnavailable) as raised:
@@ -323,7 +323,7 @@ async def test_a_database_that_stays_away_stops_the_process(
 async def test_a_database_that_comes_back_in_time_is_enough(
     make_queue: MakeQueue, sqlite_database: Database, stopping: Stopping
 ) -> None:
-    queue = make_queue(deadline=timedelta(seconds=5))
+    queue = make_queue()
     await sqlite_database.close()
     bring_back = take_away(sqlite_database)
     putting = asyncio.create_task(queue.put(message(7)))

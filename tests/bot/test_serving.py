@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.errors import ModelUnavailable
 from bot.serving import ModelWatcher, engine_loader, load_current
+from bot.stopping import Stopping
 from fer_model.engine import Engine
 from fer_model.errors import VersionMissing
 from fer_model.recognizer import InProcessRecognizer
@@ -84,10 +85,12 @@ async def test_the_version_that_serves_is_not_loaded_again(database: Database) -
 
 async def test_a_promoted_version_is_swapped_in_while_the_bot_runs(database: Database) -> None:
     recognizer, shelf = FakeRecognizer(), FakeShelf()
-    running = asyncio.create_task(watching(database, recognizer, shelf).run())
+    stopping = Stopping()
+    running = asyncio.create_task(watching(database, recognizer, shelf).run(stopping))
     await promote(database, OTHER, f"file:///{OTHER}")
     await eventually(lambda: recognizer.version == OTHER)
-    running.cancel()
+    stopping.request()
+    await running
     assert len(recognizer.engines) == 1
 
 
@@ -118,12 +121,14 @@ async def test_a_database_that_is_away_does_not_end_the_watching(database: Datab
     await promote(database, OTHER, f"file:///{OTHER}")
     await database.close()
     bring_back = take_away(database)
-    running = asyncio.create_task(watching(database, recognizer, shelf).run())
+    stopping = Stopping()
+    running = asyncio.create_task(watching(database, recognizer, shelf).run(stopping))
     await asyncio.sleep(0.3)
     await database.close()
     bring_back()
     await eventually(lambda: recognizer.version == OTHER)
-    running.cancel()
+    stopping.request()
+    await running
 
 
 async def test_a_missing_current_version_is_one_line(
