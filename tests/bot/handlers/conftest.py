@@ -12,15 +12,8 @@ from sqlalchemy.orm import undefer
 from bot.playground import ChatMessage, Person, Playground
 from fer_model import Box, PhotoRefused, Reading, decode_photo
 from store.tables import Base, FeedbackRow, ReadingRow
-from tests.bot.conftest import (
-    HAPPY,
-    VERSION,
-    FakeRecognizer,
-    RunBot,
-    RunningBot,
-    eventually,
-    reading,
-)
+from tests.bot.conftest import RunBot, RunningBot, eventually
+from tests.bot.fakes import HAPPY, VERSION, FakeRecognizer, reading
 from tests.bot_api.check import check_conversation
 
 SAD = (0.1, 0.0, 0.1, 0.0, 0.7, 0.0, 0.1)
@@ -74,7 +67,8 @@ async def bot(
     playground: Playground, running_bot: RunBot, recognizer: FakeRecognizer
 ) -> AsyncIterator[RunningBot]:
     """A running bot; at the end all it asked for must be as the Bot API says, and none parked."""
-    async with running_bot(playground, recognizer) as running:
+    # A busy machine's disk may well take longer than the fixture's two seconds.
+    async with running_bot(playground, recognizer, put_deadline_seconds=30) as running:
         yield running
         assert not await all_rows(running, "parked")
     check_conversation(playground.requests)
@@ -108,9 +102,12 @@ async def all_rows(bot: RunningBot, state: str) -> Sequence[str | None]:
 
 
 async def rows(bot: RunningBot, kind: type[Row]) -> list[Row]:
-    """Every row of a table, read back through a session of its own."""
+    """Every row of a table, oldest first, read back through a session of its own."""
     async with bot.database.readers() as session:
-        query = select(kind).order_by(*kind.__table__.primary_key).options(undefer("*"))
+        key = kind.__table__.primary_key
+        # A reading's id is random and says nothing about the order.
+        order = [ReadingRow.created_at] if kind is ReadingRow else list(key)
+        query = select(kind).order_by(*order).options(undefer("*"))
         return list(await session.scalars(query))
 
 

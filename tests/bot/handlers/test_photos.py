@@ -1,4 +1,5 @@
 import asyncio
+import zlib
 
 import pytest
 from sqlalchemy import update
@@ -7,7 +8,8 @@ from telegram import Document
 from bot.handlers import downloads
 from bot.playground import Fault, Person, Playground
 from store.tables import FaceRow, PersonRow, ReadingRow
-from tests.bot.conftest import VERSION, FakeRecognizer, RunningBot
+from tests.bot.conftest import RunningBot
+from tests.bot.fakes import VERSION, FakeRecognizer
 from tests.bot.handlers.conftest import (
     CROWD,
     NO_FACE,
@@ -42,7 +44,8 @@ async def test_a_reading_is_written_with_its_faces_person_version_and_both_messa
     assert (written.photo_message_id, written.reply_message_id) == (sent.id, answer.id)
     assert (written.model_version, written.width, written.height) == (VERSION, 240, 120)
     assert written.inbox_id is not None
-    assert written.latency_ms is not None and written.latency_ms > 0
+    assert written.latency_ms is not None
+    assert written.latency_ms > 0
     faces = await rows(bot, FaceRow)
     assert [(face.reading_id, face.number) for face in faces] == [(written.id, 1), (written.id, 2)]
     assert faces[0].crowd[3] == 0.6
@@ -111,8 +114,6 @@ async def test_an_empty_file_gets_the_reason(bot: RunningBot, ada: Person) -> No
 async def test_a_decompression_bomb_is_refused_undecoded(bot: RunningBot, ada: Person) -> None:
     # A PNG whose header announces 100 megapixels.
     header = (10_000).to_bytes(4, "big") * 2
-    import zlib
-
     chunk = b"IHDR" + header + bytes([8, 2, 0, 0, 0])
     bomb = photo()[:8] + (13).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     await ada.send_document(bomb + photo()[33:], "bomb.png", "image/png")

@@ -1,0 +1,210 @@
+"""The exchange that the project stands for, with a real engine; and the rules of conversation."""
+
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from bot import conversation
+from bot.conversation import RepliedTo, Speaker
+from bot.playground import Playground
+from bot.texts import Catalogue, Texts
+from bot.understanding import Confirmation, Correction, Rejection, Several
+from fer_model import Engine, InProcessRecognizer, face_of_kept
+from store import feedback, people, questions, readings, versions
+from store.engine import Database
+from store.records import NewFace, NewReading, Reading
+from store.tables import FaceRow, FeedbackRow, ReadingRow
+from tests.bot.conftest import RunBot
+from tests.bot.fakes import HAPPY, LANDMARKS, VERSION
+from tests.bot.handlers.conftest import quiet, rows, standing
+from tests.bot_api.check import check_conversation
+from tests.versions import write_random_version
+
+ADA, GRACE = 1001, 1002
+
+
+async def test_a_real_face_is_read_corrected_kept_and_undone(
+    playground: Playground, running_bot: RunBot, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    torch.set_num_threads(1)
+    engine = Engine.load(write_random_version(tmp_path_factory.mktemp("versions")).path)
+    file = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(file, "JPEG")
+    ada = playground.person("Ada")
+    recognizer = InProcessRecognizer(engine)
+    try:
+        async with running_bot(playground, recognizer, put_deadline_seconds=30) as bot:
+            await ada.send_photo(file.getvalue())
+            answer = await ada.next_message(timeout=60)
+            assert answer.has_photo
+            assert "Of ten people" in answer.text
+            (reading,) = await rows(bot, ReadingRow)
+            assert (reading.model_version, reading.status) == (engine.version.digest, "read")
+            await ada.send_text("wrong, it's sad", reply_to=answer)
+            noted = await ada.next_message()
+            assert "sad" in noted.text
+            asked = await ada.next_message()
+            await ada.press(asked, asked.button_texts[0])
+            await ada.wait_for_change(asked)
+            (face,) = await rows(bot, FaceRow)
+            assert face.crop is not None
+            assert face_of_kept(face.crop).std() > 20  # a face, not a plain surface
+            await ada.press(noted, "Undo")
+            await ada.wait_for_change(noted)
+            await quiet(bot)
+            assert await standing(bot) == []
+            assert [row.crop for row in await rows(bot, FaceRow)] == [None]
+            assert [row.kind for row in await rows(bot, FeedbackRow)][-1] == "retraction"
+    finally:
+        await recognizer.close()
+    check_conversation(playground.requests)
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    return Catalogue.load().texts("en")
+
+
+@pytest.fixture
+async def database(sqlite_database: Database) -> Database:
+    """A database in which Ada and Grace are known."""
+    async with sqlite_database.sessions.begin() as session:
+        await versions.register_base(session, VERSION, "shipped", figures={})
+        for person in (ADA, GRACE):
+            await people.see_person(session, person)
+    return sqlite_database
+
+
+async def read(database: Database, photo_message_id: int = 1, faces: int = 2) -> Reading:
+    """Write a reading of Ada's down, of happy faces."""
+    face = NewFace((0, 0, 9, 9), LANDMARKS, HAPPY, HAPPY)
+    new = NewReading(ADA, ADA, None, "file", "unique", photo_message_id, VERSION, (face,) * faces)
+    async with database.sessions.begin() as session:
+        return await readings.add_reading(session, new)
+
+
+async def said(database: Database, about: Reading) -> list[tuple[int, str | None]]:
+    """What stands of Ada's words about a reading: face number and emotion."""
+    async with database.readers() as session:
+        found = await feedback.feedback_of_reading(session, about.reading_id, ADA)
+    return [(one.face_number, one.emotion) for one in found]
+
+
+def by_message(message_id: int) -> Speaker:
+    return Speaker(ADA, ADA, "text", message_id)
+
+
+async def test_a_message_heard_twice_is_recorded_once(database: Database, texts: Texts) -> None:
+    about = await read(database)
+    for _ in range(2):
+        async with database.sessions.begin() as session:
+            await conversation.listen(session, texts, by_message(2), "1 is sad")
+    assert await said(database, about) == [(1, "sad")]
+    async with database.readers() as session:
+        again = await feedback.feedback_of_message(session, ADA, 2, ADA)
+    assert len(again) == 1
+
+
+async def test_somebody_else_is_refused_and_nothing_recorded(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database)
+    grace = Speaker(GRACE, ADA, "text", 2)
+    async with database.sessions.begin() as session:
+        for meaning in (Correction("sad", 1), Confirmation(1), Rejection(1)):
+            heard = await conversation.hear(session, texts, grace, about, meaning)
+            assert "somebody else" in heard.replies[0].text
+            assert heard.recorded == ()
+        assert await questions.open_question(session, ADA, GRACE) is None
+
+
+async def test_a_question_is_forgotten_when_another_photo_comes(
+    database: Database, texts: Texts
+) -> None:
+    first = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "wrong")
+    second = await read(database, photo_message_id=3, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(4), "sad")
+    assert await said(database, first) == []
+    assert await said(database, second) == [(1, "sad")]
+
+
+async def test_a_question_about_an_earlier_photo_is_answered_by_the_next_word(
+    database: Database, texts: Texts
+) -> None:
+    first = await read(database, faces=1)
+    second = await read(database, photo_message_id=2, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(3), "wrong", RepliedTo(1))
+        await conversation.listen(session, texts, by_message(4), "sad")
+    assert await said(database, first) == [(1, "sad")]
+    assert await said(database, second) == []
+
+
+async def test_a_no_and_a_correction_in_one_message_are_both_heard(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database)
+    meaning = Several((Correction("sad", 1), Rejection(2)))
+    async with database.sessions.begin() as session:
+        heard = await conversation.hear(session, texts, by_message(2), about, meaning)
+        question = await questions.open_question(session, ADA, ADA)
+    assert len(heard.replies) == 2
+    assert question is not None
+    assert (question.kind, question.face_number) == ("which_emotion", 2)
+    assert await said(database, about) == [(1, "sad")]
+
+
+async def test_a_yes_edited_into_a_no_takes_the_confirmation_back(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "yes")
+    assert await said(database, about) == [(1, "happy")]
+    edit = replace(by_message(2), source="edit")
+    async with database.sessions.begin() as session:
+        heard = await conversation.listen_again(session, texts, edit, "wrong")
+    assert heard is not None
+    assert heard.recorded == ()
+    assert await said(database, about) == []
+
+
+async def test_an_edit_to_a_face_that_is_not_there_changes_nothing(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "1 is sad")
+    edit = replace(by_message(2), source="edit")
+    async with database.sessions.begin() as session:
+        heard = await conversation.listen_again(session, texts, edit, "8 is sad")
+    assert heard is not None
+    assert "no face 8" in heard.replies[0].text
+    assert await said(database, about) == [(1, "sad")]
+
+
+async def test_an_undone_word_is_revived_by_an_edit(database: Database, texts: Texts) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        heard = await conversation.listen(session, texts, by_message(2), "it's sad")
+        await feedback.undo_feedback(session, heard.recorded[0].feedback.feedback_id, ADA)
+    edit = replace(by_message(2), source="edit")
+    async with database.sessions.begin() as session:
+        await conversation.listen_again(session, texts, edit, "it's angry")
+    assert await said(database, about) == [(1, "angry")]
+
+
+async def test_an_edit_that_never_was_feedback_and_is_none_gets_no_answer(
+    database: Database, texts: Texts
+) -> None:
+    await read(database)
+    edit = replace(by_message(2), source="edit")
+    async with database.sessions.begin() as session:
+        assert await conversation.listen_again(session, texts, edit, "good morning") is None
