@@ -152,6 +152,7 @@ class _Clause:
     rejects: bool = False
     by_self: bool = False
     of_bot: bool = False
+    is_remark: bool = False
     about_people: bool = False
     is_described: bool = False
     is_unclear: bool = False
@@ -204,73 +205,111 @@ def _unknown_emotion(said: Sequence[Word]) -> Meaning:
 
 def _clauses(said: Sequence[Word], face_count: int | None) -> list[_Clause] | None:
     """One clause per group of faces, or None where the sentence makes no sense as feedback."""
-    clauses = [_Clause()]
-    denies = denied_last = False
-    for at, word in enumerate(said):
-        clause = clauses[-1]
-        previous = said[at - 1] if at else None
-        following = said[at + 1] if at + 1 < len(said) else None
+    listener = _Listener(said, face_count)
+    for at in range(len(said)):
+        listener.hear(at)
+        if _asks_within(said, at):
+            return None
+    return listener.heard()
+
+
+@dataclass
+class _Listener:
+    """Goes through a sentence word by word; `denies` while a "not" waits for what it denies."""
+
+    said: Sequence[Word]
+    face_count: int | None
+    clauses: list[_Clause] = field(default_factory=lambda: [_Clause()])
+    denies: bool = False
+    denied_last: bool = False
+    makes_sense: bool = True
+
+    @property
+    def clause(self) -> _Clause:
+        return self.clauses[-1]
+
+    def hear(self, at: int) -> None:
+        word, following = self.said[at], _at(self.said, at + 1)
+        self.clause.is_unclear |= word.can_be(Role.DOUBT)
         if word.can_be(Role.BREAK, Role.BUT):
-            clause.is_unclear |= denies
-            denies = False
+            self._pause()
         elif word.can_be(Role.OR):
-            denies |= denied_last
+            self.denies |= self.denied_last
+            self.clause.is_unclear |= following is not None and following.can_be(*_FACES)
         elif word.can_be(Role.AND):
             # "not sad and angry": both denied, or only the first?
-            clause.is_unclear |= denied_last and following is not None and _names(following)
-        elif _denies_backwards(said, at):
-            _deny_last(clause)
-            denied_last = True
+            names_next = following is not None and _names(following)
+            self.clause.is_unclear |= self.denied_last and names_next
+        elif _denies_backwards(self.said, at):
+            _deny_last(self.clause)
+            self.denied_last = True
         elif word.can_be(Role.NOT):
-            denies = True
-        elif word.can_be(Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH) and not _is_yes(
-            word, said, at
-        ):
-            if clause.is_complete():
-                clause.is_unclear |= denies
-                denies = False
-                clause = _Clause()
-                clauses.append(clause)
-            _add_faces(clause, word, following, face_count)
+            self.denies = True
+        elif word.can_be(*_FACES) and not _is_yes(word, following):
+            self._point(word, following)
         elif _names(word):
-            into = clause.denied if denies else clause.named
-            if word.can_be(Role.EMOJI, Role.LAUGHTER) and not denies:
-                into = clause.pictured
-            into.append(word.value)
-            if previous is not None and previous.can_be(Role.UNCLEAR_REJECT):
-                clause.is_unclear = True
-            denied_last, denies = denies, False
+            self._name(word, _at(self.said, at - 1))
         elif word.can_be(Role.OTHER_EMOTION):
-            if denies:
-                return None
-            clause.others.append(word.value)
-        elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI):
-            clause.rejects |= denies
-            clause.confirms |= not denies
-            denies = False
-        elif word.can_be(Role.REJECT):
-            if denies:
-                return None
-            # "happy, no, sad": they change their mind; which one holds is asked.
-            clause.is_unclear |= clause.is_spoken()
-            clause.rejects = True
+            self.makes_sense &= not self.denies
+            self.clause.others.append(word.value)
+        elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI, Role.REJECT):
+            self._judge(word)
         else:
-            _describe(clause, word, following)
-        if _asks_within(word, previous, following, said, at):
+            _describe(self.clause, word, following)
+
+    def heard(self) -> list[_Clause] | None:
+        """All clauses at the end of the sentence; None where it made no sense."""
+        self.clause.is_unclear |= self.denies and not self.clause.rejects
+        spoken = any(clause.is_spoken() or clause.rejects for clause in self.clauses)
+        if not self.makes_sense or (self.denies and not spoken):
             return None
-    clauses[-1].is_unclear |= denies and not clauses[-1].rejects
-    if denies and not any(clause.is_spoken() or clause.rejects for clause in clauses):
-        return None
-    return clauses
+        return self.clauses
+
+    def _pause(self) -> None:
+        self.clause.is_unclear |= self.denies
+        self.denies = False
+
+    def _point(self, word: Word, following: Word | None) -> None:
+        if self.clause.is_complete():
+            self._pause()
+            self.clauses.append(_Clause())
+        _add_faces(self.clause, word, following, self.face_count)
+
+    def _name(self, word: Word, previous: Word | None) -> None:
+        if self.denies:
+            self.clause.denied.append(word.value)
+        elif word.can_be(Role.EMOTION):
+            self.clause.named.append(word.value)
+        else:
+            self.clause.pictured.append(word.value)
+        self.clause.is_unclear |= previous is not None and previous.can_be(Role.UNCLEAR_REJECT)
+        self.denied_last, self.denies = self.denies, False
+
+    def _judge(self, word: Word) -> None:
+        if not word.can_be(Role.REJECT):
+            self.clause.rejects |= self.denies
+            self.clause.confirms |= not self.denies
+            self.denies = False
+            return
+        self.makes_sense &= not self.denies
+        # "happy, no, sad": they change their mind; which one holds is asked.
+        self.clause.is_unclear |= self.clause.is_spoken()
+        self.clause.rejects = True
+
+
+_FACES: Final = (Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH)
+
+
+def _at(said: Sequence[Word], index: int) -> Word | None:
+    return said[index] if 0 <= index < len(said) else None
 
 
 def _names(word: Word) -> bool:
     return word.can_be(Role.EMOTION, Role.EMOJI, Role.LAUGHTER)
 
 
-def _is_yes(word: Word, said: Sequence[Word], at: int) -> bool:
+def _is_yes(word: Word, following: Word | None) -> bool:
     """Whether a word that can be a number as well ("ne" in Korean) is a plain yes here."""
-    following = said[at + 1] if at + 1 < len(said) else None
     counts = following is not None and following.can_be(Role.NOUN)
     return word.can_be(Role.CONFIRM) and not counts
 
@@ -323,23 +362,22 @@ def _at_position(position: str, face_count: int | None) -> int | None:
 
 
 def _describe(clause: _Clause, word: Word, following: Word | None) -> None:
+    is_before = following.can_be if following is not None else lambda *_: False
     clause.is_described |= word.can_be(Role.BE, Role.LOOK)
     clause.about_people |= word.can_be(Role.PEOPLE)
     # "I look sad" tells of the face; "I am sad" perhaps only of me.
-    looks = following is not None and following.can_be(Role.LOOK)
-    clause.by_self |= word.can_be(Role.SELF) and not looks
+    clause.by_self |= word.can_be(Role.SELF) and not is_before(Role.LOOK)
+    # "That's sad" is said of a story, or of the whole photo.
+    clause.is_remark |= word.can_be(Role.REMARK) and is_before(Role.BE)
     clause.of_bot |= word.can_be(Role.BOT)
-    clause.is_unclear |= word.can_be(Role.DOUBT)
 
 
-def _asks_within(
-    word: Word, previous: Word | None, following: Word | None, said: Sequence[Word], at: int
-) -> bool:
+def _asks_within(said: Sequence[Word], at: int) -> bool:
     """A verb before its subject at the beginning of a sentence: "no, are you sad"."""
+    previous, following = _at(said, at - 1), _at(said, at + 1)
     begins = previous is None or previous.can_be(Role.BREAK)
     subject = following is not None and following.can_be(Role.THIRD, Role.SELF, Role.BOT)
-    more = at + 2 < len(said)
-    return begins and subject and more and not word.opens
+    return begins and subject and at + 2 < len(said) and not said[at].opens
 
 
 def _combined(clauses: Sequence[_Clause]) -> Meaning:
@@ -388,8 +426,8 @@ def _meaning(clause: _Clause) -> Meaning:
     if contradicts or (clause.is_unclear and says_something):
         return Unclear(named, face)
     if named:
-        about_self = clause.by_self and not (clause.rejects or clause.faces)
-        return Unclear(named, face) if about_self else Correction(named[0], face)
+        in_passing = (clause.by_self or clause.is_remark) and not (clause.rejects or clause.faces)
+        return Unclear(named, face) if in_passing else Correction(named[0], face)
     if clause.by_self and not clause.rejects:
         return NotFeedback()
     if clause.denied:

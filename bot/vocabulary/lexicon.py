@@ -37,6 +37,7 @@ class Role(Enum):
     NOUN = auto()
     PEOPLE = auto()
     THIRD = auto()
+    REMARK = auto()  # a THIRD that, before "is", may be said of anything
     SELF = auto()
     BOT = auto()
     BE = auto()
@@ -155,6 +156,14 @@ def _read(name: str) -> Vocabulary:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
+_SPEAKERS: Final = (
+    ("third", Role.THIRD),
+    ("remark", Role.REMARK),
+    ("self", Role.SELF),
+    ("bot", Role.BOT),
+)
+
+
 def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, Role, str]]:
     endings = vocabulary.get("endings", {})
     of_emotions, of_nouns = ("", *endings.get("emotions", ())), ("", *endings.get("nouns", ()))
@@ -174,7 +183,7 @@ def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, R
         yield from _each(faces[name], role, "", of_nouns)
     for name, role in (("nouns", Role.NOUN), ("people", Role.PEOPLE)):
         yield from _each(faces[name], role, "", of_nouns)
-    for name, role in (("third", Role.THIRD), ("self", Role.SELF), ("bot", Role.BOT)):
+    for name, role in _SPEAKERS:
         yield from _each(vocabulary["speakers"][name], role, "", of_nouns)
     yield from _each(vocabulary["confirm"]["words"], Role.CONFIRM)
     yield from _each(vocabulary["reject"]["words"], Role.REJECT)
