@@ -83,13 +83,18 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
     parsed = async_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            parsed, pool_size=pool_size, connect_args={"timeout": BUSY_TIMEOUT_S}
+            parsed,
+            pool_size=pool_size,
+            connect_args={"timeout": BUSY_TIMEOUT_S},
+            hide_parameters=True,  # an error's text must not quote what people wrote
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         try:
-            engine = create_async_engine(parsed, pool_size=pool_size, pool_pre_ping=True)
+            engine = create_async_engine(
+                parsed, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True
+            )
         except ModuleNotFoundError as error:
             raise DatabaseUrlInvalid(
                 "PostgreSQL needs a package that is not installed: pip install asyncpg"

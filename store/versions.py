@@ -38,9 +38,11 @@ async def register_base(
     actor: str = "bot",
     now: datetime | None = None,
 ) -> ModelVersion:
-    """Make the shipped base known, and current where nothing is; may be called at every start.
+    """Make the shipped base known; may be called at every start.
 
-    The stored URI follows the installation: an update moves the files of the same digest.
+    It becomes current where nothing is, and where another release's base is: that one left with its
+    release. A version that was retrained from a base stays current. The stored URI follows the
+    installation: an update moves the files of the same digest.
     """
     at = moment(now)
     values = {
@@ -54,12 +56,24 @@ async def register_base(
     inserted = await insert_if_absent(session, ModelVersionRow, values)
     row = await _row(session, digest)
     row.uri = uri
-    if await _current_row(session) is None:
-        row.state = "current"
     if inserted:
         session.add(
             ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
         )
+        await session.flush()
+    current = await _current_row(session)
+    if current is None:
+        row.state = "current"
+    elif current.digest != digest and current.parent_digest is None:
+        replaced = ModelEventRow(
+            digest=digest,
+            event="promoted",
+            actor=actor,
+            reason="the installed release ships another base",
+            override=False,
+            at=at,
+        )
+        await _make_current(session, row, replaced)
     await session.flush()
     return _record(row)
 

@@ -116,6 +116,21 @@ async def test_base_registered_again_leaves_the_promoted_version_current(
     assert (await states(database))["new"] == "current"
 
 
+async def test_another_releases_base_takes_the_place_of_the_base_that_left_with_its_release(
+    database: Database,
+) -> None:
+    await see(database)
+    async with database.sessions.begin() as session:
+        newer = await versions.register_base(session, "base-2", "package:2", figures={})
+    assert newer.state == "current"
+    assert await states(database) == {BASE: "retired", "base-2": "current"}
+    assert [(e.digest, e.event, e.previous_digest) for e in await events(database)][-1] == (
+        "base-2",
+        "promoted",
+        BASE,
+    )
+
+
 async def test_candidate_is_not_current(database: Database, lease: Lease) -> None:
     added = await add(database, lease, "new")
     assert (added.state, added.parent_digest) == ("candidate", BASE)
