@@ -388,7 +388,12 @@ def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
         raise CheckpointUnusable(f"{run / 'last'}: nothing to resume; start without --resume")
     metadata = checkpoint.metadata
     wanted = json.loads(json.dumps(asdict(settings)))
-    differing = sorted(k for k in wanted if metadata["settings"].get(k) != wanted[k])
+    differing = sorted(
+        key
+        for key in wanted
+        if key != "epochs"  # a run may be cut short or drawn out: the rate falls accordingly
+        and metadata["settings"].get(key) != wanted[key]
+    )
     if differing:
         raise CheckpointUnusable(f"{run / 'last'} was trained with another {', '.join(differing)}")
     state.network.load_state_dict(checkpoint.part("network"))

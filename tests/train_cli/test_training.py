@@ -128,6 +128,15 @@ def test_resuming_with_other_settings_is_refused_by_name(
         train(other, training, validation, tmp_path, None, CPU, resume=True)
 
 
+def test_a_run_may_be_drawn_out_or_cut_short_when_it_is_resumed(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path, None, CPU)
+    longer = replace(SETTINGS, epochs=SETTINGS.epochs + 1)
+    history = train(longer, training, validation, tmp_path, None, CPU, resume=True)
+    assert [result.epoch for result in history] == list(range(1, SETTINGS.epochs + 2))
+
+
 def test_a_run_is_never_overwritten(tmp_path: Path, training: FaceSet, validation: FaceSet) -> None:
     train(SETTINGS, training, validation, tmp_path, None, CPU)
     before = (tmp_path / "best" / "checkpoint.json").read_bytes()
