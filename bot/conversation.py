@@ -22,6 +22,7 @@ from bot.buttons import (
     PickFace,
     Undo,
 )
+from bot.pages import page_count
 from bot.replies import Reply
 from bot.texts import Texts
 from bot.understanding import (
@@ -180,7 +181,7 @@ async def hear(
 async def choose_face(
     session: AsyncSession, texts: Texts, person_id: int, question: Question, face: int
 ) -> Heard | None:
-    """Take a face as the answer to "which face?"; None where it was answered before.
+    """Take a face as the answer to "which face?"; None where another was the answer before.
 
     Raises:
         ReadingUnknown: it was erased meanwhile.
@@ -188,7 +189,8 @@ async def choose_face(
     about = await readings.reading(session, question.reading_id)
     if not _exists(about, face):
         return Heard((replies.face_unknown(texts, face, about, question),))
-    if not await questions.answer_question(session, question.question_id, person_id):
+    answers = await questions.answer_question(session, question.question_id, person_id)
+    if not answers and not await _was_answered_so(session, person_id, question, face):
         return None
     asked_for = _speaker_of(question, person_id)
     return await hear(session, texts, asked_for, about, _part_of(question, face))
@@ -202,7 +204,7 @@ async def confirm_all(
     Where all were spoken about it is about all of them. A crowd is not shown at once, so the bot
     asks which face is meant.
     """
-    if len(about.faces) <= 1 or replies.page_count(about) > 1:
+    if len(about.faces) <= 1 or page_count(about) > 1:
         return await hear(session, texts, speaker, about, Confirmation())
     said = await feedback.feedback_of_reading(session, about.reading_id, speaker.person_id)
     spoken = {one.face_number for one in said}
@@ -345,6 +347,24 @@ async def _hear_answer(
     if heard.recorded:
         await questions.answer_question(session, question.question_id, speaker.person_id)
     return heard
+
+
+async def _was_answered_so(
+    session: AsyncSession, person_id: int, question: Question, face: int
+) -> bool:
+    """Return whether the same answer is heard again, as when its acknowledgement had failed."""
+    if question.kind == "which_emotion":
+        asked = await questions.open_question(session, question.chat_id, person_id)
+        return (
+            asked is not None
+            and (asked.reading_id, asked.face_number) == (question.reading_id, face)
+            and asked.message == question.message
+        )
+    said = await feedback.feedback_of_reading(session, question.reading_id, person_id)
+    return any(
+        (one.face_number, one.source, one.message) == (face, question.source, question.message)
+        for one in said
+    )
 
 
 def _speaker_of(question: Question, person_id: int) -> Speaker:

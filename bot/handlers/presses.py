@@ -7,7 +7,7 @@ from typing import TypeAlias
 import structlog
 from telegram import CallbackQuery, InlineKeyboardMarkup, Message, Update
 from telegram.constants import ChatType
-from telegram.error import BadRequest
+from telegram.error import BadRequest, NetworkError
 
 from bot import conversation, pictures, replies
 from bot.buttons import (
@@ -40,6 +40,7 @@ from bot.handlers.sending import (
     toast,
 )
 from bot.handlers.statistics import chart_of, is_admin
+from bot.pages import page_count, page_of_face
 from bot.replies import Reply
 from bot.texts import Texts
 from bot.understanding import Confirmation, Correction
@@ -51,11 +52,12 @@ from store.errors import (
     QuestionUnknown,
     ReadingUnknown,
 )
-from store.records import Person, Reading
+from store.records import Person, Reading, Undone
 
 # A reader of another chat ends within moments; until then the log cannot be emptied.
 LOG_ATTEMPTS = 5
 LOG_PAUSE_S = 0.2
+LAST_WORD_PAUSES_S = (0.5, 2.0, 5.0)
 
 Toast: TypeAlias = Reply | None
 """The words over the pressed button, if any."""
@@ -176,7 +178,7 @@ async def _say_about(pressed: Press, reading_id: str, meaning: Confirmation | Co
     if not heard.recorded:
         return heard.replies[0]
     if _shows(pressed, about):
-        page = replies.page_of_face(about, heard.recorded[0].feedback.face_number)
+        page = page_of_face(about, heard.recorded[0].feedback.face_number)
         await pressed.answer()
         await pressed.replace_keyboard(replies.reading_keyboard(pressed.texts, about, page))
         await _tell(pressed, heard, about.reply_message_id)
@@ -218,7 +220,7 @@ async def _turn_page(pressed: Press, reading_id: str, page: int) -> Toast:
     refusal = _refusal(pressed, about)
     if refusal is not None:
         return refusal
-    pages = replies.page_count(about)
+    pages = page_count(about)
     if not 0 <= page < pages:
         return replies.stale_button(pressed.texts)
     if pages == 1:
@@ -259,7 +261,7 @@ async def _undo(pressed: Press, feedback_id: int) -> Toast:
     async with pressed.context.services.database.sessions.begin() as session:
         done = await feedback.undo_feedback(session, feedback_id, pressed.person.person_id)
     reply = replies.undone(pressed.texts, done)
-    if done.outcome != "undone":
+    if done.outcome == "superseded" or not _is_offered(pressed.message, pressed.query.data, done):
         return reply
     await pressed.answer()
     others = _buttons_but(pressed.message, pressed.query.data)
@@ -290,6 +292,16 @@ def _shows(pressed: Press, about: Reading) -> bool:
     if message is None:
         return False
     return bool(message.photo) or message.message_id == about.reply_message_id
+
+
+def _is_offered(message: Message | None, pressed_data: str | None, done: Undone) -> bool:
+    """Return whether the undo is still to be shown: it is new, or showing it had failed."""
+    if done.outcome == "undone":
+        return True
+    if message is None or message.reply_markup is None:
+        return False
+    rows = message.reply_markup.inline_keyboard
+    return any(one.callback_data == pressed_data for row in rows for one in row)
 
 
 def _buttons_but(message: Message | None, pressed_data: str | None) -> InlineKeyboardMarkup | None:
@@ -368,7 +380,17 @@ async def _forget(pressed: Press) -> None:
     async with pressed.context.services.database.sessions.begin() as session:
         erased = await people.erase_person(session, pressed.person.person_id)
     await _empty_log(pressed.context)
-    await pressed.replace_message(replies.forgotten(pressed.texts, erased))
+    reply = replies.forgotten(pressed.texts, erased)
+    # The update that asked for it was erased, too, so nobody will work on it again.
+    for pause in LAST_WORD_PAUSES_S:
+        try:
+            await pressed.replace_message(reply)
+        except NetworkError as error:
+            log.info("not yet told", error=type(error).__name__)
+            await asyncio.sleep(pause)
+        else:
+            return
+    await pressed.replace_message(reply)
 
 
 def _asked_of_another(pressed: Press) -> bool:

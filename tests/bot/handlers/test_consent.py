@@ -275,7 +275,20 @@ async def test_consent_is_asked_once_although_feedback_comes_in_a_hurry(
     await send_and_read(ada)
     for emotion in ("sad", "angry", "afraid"):
         await ada.send_text(f"it's {emotion}")
+    await ada.wait_for(lambda one: "now noted as afraid" in one.text)
     await quiet(bot)
     texts = [one.text for one in await ada.messages() if one.from_bot]
     assert sum("May I keep" in text for text in texts) == 1
     assert await standing(bot) == [(1, "correction", "fear")]
+
+
+async def test_who_is_forgotten_is_told_although_telegram_was_away(
+    bot: RunningBot, playground: Playground, ada: Person
+) -> None:
+    await send_and_read(ada)
+    await ada.send_text("/forgetme")
+    asked = await ada.next_message()
+    playground.inject(Fault("server_error", "editMessageText"))
+    await ada.press(asked, asked.button_texts[0])
+    assert "is erased" in (await ada.wait_for_change(asked)).text
+    assert await rows(bot, PersonRow) == []

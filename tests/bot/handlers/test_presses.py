@@ -1,7 +1,7 @@
 import pytest
 
 from bot.buttons import AskCorrection, ChooseFace, Confirm, Correct, Page, PickFace, Undo, encode
-from bot.playground import Person, Playground
+from bot.playground import Fault, Person, Playground
 from store.tables import FeedbackRow
 from tests.bot.conftest import RunningBot
 from tests.bot.handlers.conftest import (
@@ -216,3 +216,29 @@ async def test_an_answer_that_comes_too_late_does_no_harm(
     await ada.press(answer, answer.button_texts[0])
     assert "is right" in (await ada.next_message()).text
     assert await standing(bot) == [(1, "confirmation", "happy")]
+
+
+async def test_an_undo_that_could_not_be_shown_at_once_is_shown_later(
+    bot: RunningBot, ada: Person, playground: Playground
+) -> None:
+    await send_and_read(ada)
+    noted = await answered_feedback(ada, "it's sad")
+    playground.inject(Fault("server_error", "editMessageText"))
+    await ada.press(noted, "Undo")
+    shown = await ada.wait_for_change(noted)
+    assert shown.button_texts == ()
+    assert await standing(bot) == []
+
+
+async def test_a_chosen_face_that_could_not_be_acknowledged_at_once_is_later(
+    bot: RunningBot, ada: Person, playground: Playground
+) -> None:
+    await send_and_read(ada, TWO_FACES)
+    await ada.send_text("it's angry")
+    asked = await ada.next_message()
+    playground.inject(Fault("server_error", "editMessageText"))
+    await ada.press(asked, asked.button_texts[1])
+    shown = await ada.wait_for_change(asked)
+    assert "angry" in shown.text
+    assert shown.button_texts == ("Undo",)
+    assert await standing(bot) == [(2, "correction", "angry")]
