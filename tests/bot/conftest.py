@@ -100,8 +100,8 @@ def make_settings(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "admin_ids": (ADMIN_ID,),
             "models_folder": tmp_path / "models",
             "heartbeat": tmp_path / "heartbeat",
-            "lease_seconds": 2.0,
-            "put_deadline_seconds": 2.0,
+            "lease_seconds": 30.0,
+            "put_deadline_seconds": 30.0,
             "drain_seconds": 2.0,
         }
         if playground is not None:

@@ -36,9 +36,8 @@ async def test_a_real_face_is_read_corrected_kept_and_undone(
     Image.fromarray(data.astronaut()).save(file, "JPEG")
     ada = playground.person("Ada")
     recognizer = InProcessRecognizer(engine)
-    patient = {"put_deadline_seconds": 30, "lease_seconds": 30}
     try:
-        async with running_bot(playground, recognizer, **patient) as bot:
+        async with running_bot(playground, recognizer) as bot:
             await ada.send_photo(file.getvalue())
             answer = await ada.next_message(timeout=60)
             assert answer.has_photo

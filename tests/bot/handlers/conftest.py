@@ -67,9 +67,7 @@ async def bot(
     playground: Playground, running_bot: RunBot, recognizer: FakeRecognizer
 ) -> AsyncIterator[RunningBot]:
     """A running bot; at the end all it asked for must be as the Bot API says, and none parked."""
-    # A busy machine's disk may well take longer than the two seconds that the fixture allows.
-    patient = {"put_deadline_seconds": 30, "lease_seconds": 30}
-    async with running_bot(playground, recognizer, **patient) as running:
+    async with running_bot(playground, recognizer) as running:
         yield running
         assert not await all_rows(running, "parked")
     check_conversation(playground.requests)
