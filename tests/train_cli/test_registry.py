@@ -167,9 +167,10 @@ async def test_version_that_was_never_judged_is_refused(
     sqlite_database: Database, base: ModelVersion, other: ModelVersion
 ) -> None:
     await serve(sqlite_database, base.path)
-    await serve(sqlite_database, other.path)
+    await serve(sqlite_database, other.path)  # another release's base takes its place
     with pytest.raises(RunRefused, match="never judged"):
-        await promote(sqlite_database, other.digest, actor="ana")
+        await promote(sqlite_database, base.digest, actor="ana")
+    assert await current_digest(sqlite_database) == other.digest
 
 
 async def test_damaged_directory_is_not_promoted(
