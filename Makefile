@@ -67,7 +67,7 @@ train: $(VENV)/.demo  ## Train both members on DATASET (see docs/training.md), t
 	@$(BIN)/python -m train_cli pack --member runs/vgg19/best --member runs/resnet50/best --split $(DATASET) --out runs/version
 
 retrain: db  ## Fold feedback into a candidate and judge it
-	@$(BIN)/python -m train_cli retrain
+	@set -a; [ ! -f .env ] || . ./.env; set +a; $(BIN)/python -m train_cli retrain
 
 bench: $(VENV)/.dev  ## Measure speed and memory on this machine
 	@$(BIN)/python -m benchmarks

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         languages: In which the menu of commands is offered; the first is for everybody else.
         device: Where the networks run.
         threads: How many threads torch may use; unset leaves it to torch.
-        models_folder: Where retrained versions are.
+        models: Where retrained versions are.
         model_poll_seconds: How often the bot looks for a newly promoted version.
         concurrency: How many updates, of as many chats, are worked on at a time.
         lease_seconds: How long after a crash its updates are left alone.
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     threads: int | None = Field(default=None, ge=1)
-    models_folder: Path = Path("var/models")
+    models: Path = Path("var/models")
     model_poll_seconds: float = Field(default=5.0, gt=0)
     concurrency: int = Field(default=8, ge=1, le=256)
     lease_seconds: float = Field(default=30.0, ge=1)
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         Raises:
             SettingsInvalid: one cannot be made.
         """
-        folders = {"HEARTBEAT": self.heartbeat.parent, "MODELS_FOLDER": self.models_folder}
+        folders = {"HEARTBEAT": self.heartbeat.parent, "MODELS": self.models}
         url = async_url(self.database_url)
         if url.get_backend_name() == "sqlite" and url.database is not None:
             folders["DATABASE_URL"] = Path(url.database).parent

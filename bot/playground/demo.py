@@ -221,7 +221,6 @@ async def running_bot(stage: Stage, playground: Playground) -> AsyncIterator[int
     Raises:
         DemoFailed: It ended before it asked for updates.
     """
-    await stage.command("bot", "db", "upgrade", quiet=True)
     with stage.bot_log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "run", env=stage.environment, stdout=log, stderr=log
@@ -242,7 +241,7 @@ async def _polled(
     process: asyncio.subprocess.Process, playground: Playground, stage: Stage
 ) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not playground.requests_to("getUpdates"):
+    while not playground.world.updates.polled:
         if process.returncode is not None or time.monotonic() > deadline:
             raise DemoFailed(f"the bot did not start: {_tail(stage.bot_log)}")
         await asyncio.sleep(0.1)
@@ -261,6 +260,7 @@ async def demo(port: int, folder: Path, once: bool, wait: Callable[[], asyncio.E
         stage = Stage(folder, environment_for(playground, folder), console)
         console.print("Starting the stand-in for Telegram and the bot ...")
         try:
+            await stage.command("bot", "db", "upgrade", quiet=True)
             async with running_bot(stage, playground):
                 await play(stage, playground, started)
                 console.print("\n[bold green]Everything above happened for real.[/bold green]")

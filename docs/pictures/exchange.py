@@ -21,6 +21,7 @@ async def main() -> None:
     """Plays the exchange and takes the picture."""
     async with Playground() as playground:
         stage = Stage(FOLDER, environment_for(playground, FOLDER), Console(stderr=True))
+        await stage.command("bot", "db", "upgrade", quiet=True)
         async with running_bot(stage, playground), async_playwright() as playwright:
             ada = playground.person("Ada")
             await ada.send_photo(astronaut())

@@ -98,7 +98,7 @@ def make_settings(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "token": SecretStr(TOKEN),
             "database_url": sqlite_url,
             "admin_ids": (ADMIN_ID,),
-            "models_folder": tmp_path / "models",
+            "models": tmp_path / "models",
             "heartbeat": tmp_path / "heartbeat",
             "lease_seconds": 30.0,
             "put_deadline_seconds": 30.0,

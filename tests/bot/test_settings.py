@@ -88,7 +88,7 @@ def test_folders_are_made(make_settings: MakeSettings, tmp_path: Path) -> None:
     make_settings(
         database_url=f"sqlite:///{tmp_path}/a/feelback.db",
         heartbeat=tmp_path / "b" / "beat",
-        models_folder=tmp_path / "c" / "models",
+        models=tmp_path / "c" / "models",
     ).make_folders()
     assert (tmp_path / "a").is_dir()
     assert (tmp_path / "b").is_dir()
