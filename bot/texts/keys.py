@@ -112,7 +112,6 @@ Key: TypeAlias = Literal[
     "command_privacy",
     "command_forgetme",
     "command_model",
-    "command_model",
     "command_stats",
     "stats_title_ever",
     "stats_agreement",
