@@ -64,7 +64,7 @@ playground: $(VENV)/.demo  ## Only the local stand-in for Telegram, with its cha
 train: $(VENV)/.demo  ## Train both members on DATASET (see docs/training.md), then pack them
 	@$(BIN)/python -m train_cli train resnet50 --split $(DATASET) --run runs/resnet50 $(if $(RESNET50),--backbone $(RESNET50)) $(ARGS)
 	@$(BIN)/python -m train_cli train vgg19 --split $(DATASET) --run runs/vgg19 $(if $(VGG19),--backbone $(VGG19)) $(ARGS)
-	@$(BIN)/python -m train_cli pack --member runs/vgg19/best --member runs/resnet50/best --split $(DATASET) --out runs/version
+	@$(BIN)/python -m train_cli pack --member runs/vgg19/best --member runs/resnet50/best --split $(DATASET) --flip --out runs/versions
 
 retrain: db  ## Fold feedback into a candidate and judge it
 	@set -a; [ ! -f .env ] || . ./.env; set +a; $(BIN)/python -m train_cli retrain

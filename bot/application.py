@@ -26,7 +26,7 @@ from bot.settings import Settings
 from bot.stopping import Stopping
 from bot.texts import Catalogue
 from store import inbox
-from store.engine import open_database
+from store.engine import open_database, truncate_log
 from store.schema import check_schema
 
 ALLOWED_UPDATES = (
@@ -153,6 +153,7 @@ async def open_services(settings: Settings) -> AsyncIterator[tuple[Services, Mod
     database = open_database(settings.database_url, pool_size=settings.concurrency + 4)
     try:
         await check_schema(database)
+        await truncate_log(database)  # a crash may have come between erasing and this
         await register_shipped(database)
         load = engine_loader(settings)
         engine = await load_current(database, load)

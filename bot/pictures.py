@@ -602,8 +602,8 @@ def _name_days(axes: Axes, bars: Sequence[Day]) -> None:
     """Dates under at most eight of the bars; numbers only, which need no translation."""
     step = max(math.ceil(len(bars) / 8), 1)
     named = range(0, len(bars), step)
-    several_years = bool(bars) and bars[0].day.year != bars[-1].day.year
-    form = "%Y-%m" if several_years else "%m-%d"
+    months = bool(bars) and (bars[-1].day - bars[0].day).days > 300
+    form = "%Y-%m" if months else "%m-%d"
     axes.set_xticks(list(named), [bars[index].day.strftime(form) for index in named])
     for label in axes.get_xticklabels():
         label.set_fontproperties(_typeface("bold", 17))

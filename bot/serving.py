@@ -87,7 +87,7 @@ class ModelWatcher:
         began = time.monotonic()
         try:
             engine = await asyncio.to_thread(self._load, current.uri)
-        except FerModelError as error:
+        except (FerModelError, RuntimeError, MemoryError) as error:  # torch's own are RuntimeErrors
             self._failed[current.digest] = time.monotonic()
             if known is None:
                 log.error(  # noqa: TRY400  # the text says what to do; the old version serves on
@@ -160,7 +160,7 @@ async def load_current(database: Database, load: Load) -> "Engine":
         current = await versions.current_version(session)
     try:
         engine = await asyncio.to_thread(load, current.uri)
-    except FerModelError as error:
+    except (FerModelError, RuntimeError, MemoryError) as error:
         raise ModelUnavailable(current.digest, str(error)) from error
     if engine.version.digest != current.digest:
         await asyncio.to_thread(engine.close)

@@ -162,7 +162,8 @@ def _start_vgg19(backbone: nn.Module, weights: Mapping[str, Tensor]) -> None:
         features.load_state_dict({k: v for k, v in kept.items() if k[0].isdigit()})
         return
     stages = list(_vgg_stages(features))
-    convolutions = [value for key, value in sorted(weights.items(), key=_vgg_key)]
+    kept = {key: value for key, value in weights.items() if not key.startswith("classifier.")}
+    convolutions = [value for _, value in sorted(kept.items(), key=_vgg_key)]
     pairs = list(zip(convolutions[0::2], convolutions[1::2], strict=True))
     count = sum(len(stage) for stage in stages)
     if len(pairs) not in (13, count):

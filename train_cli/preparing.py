@@ -49,6 +49,8 @@ _SPLIT_FOLDERS: Final[dict[str, SplitName]] = {
     "test": "test",
     "publictest": "test",
     "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
 }
 BLANK_CONTRAST: Final = 3.0
 """Standard deviation of grey levels (0 to 255) below which an image shows nothing.
@@ -158,7 +160,7 @@ def prepare(
         samples = _with_votes(samples, table)
     if scheme == "official":
         split = _official(samples, dropped, seed)
-        known = {sample.pixels for sample in samples if sample.origin != "test"}
+        known = {s.pixels for s in samples if s.origin in ("train", "validation")}
     else:
         split = _proportional(_without_duplicates(samples, dropped), seed)
         known = set()
@@ -296,6 +298,7 @@ def _official(
     training = [s for s in samples if s.origin in ("train", "validation")]
     if not test or not training:
         raise DataSetRefused("the official split needs a train/ and a test/ folder; try 8:1:1")
+    dropped += [Dropped(s.source, "in neither train nor test") for s in samples if s.origin is None]
     train, validation = _carve(_without_duplicates(training, dropped), _VALIDATION_SHARE, seed)
     return {"train": train, "validation": validation, "test": test}
 

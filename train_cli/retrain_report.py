@@ -71,7 +71,7 @@ class RetrainReport:
         changes: Feedback faces whose answer changed.
         verdict: The gate's.
         seconds: How long each part took.
-        newest: Largest feedback id that was looked at.
+        looked_at: Ids of the feedback that was looked at.
     """
 
     parent: str
@@ -92,7 +92,7 @@ class RetrainReport:
     changes: tuple[Change, ...]
     verdict: Verdict
     seconds: dict[str, float]
-    newest: int
+    looked_at: tuple[int, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON, the verdict with `passed` and `reasons` beside its checks."""

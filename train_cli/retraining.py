@@ -104,7 +104,7 @@ class Plan:
         corrections: Of these.
         people: Who gave it.
         unreadable: Faces whose crop cannot be read.
-        newest: Largest feedback id; 0 without any.
+        looked_at: Ids of all of it.
     """
 
     current: ModelVersion
@@ -114,7 +114,7 @@ class Plan:
     corrections: int
     people: int
     unreadable: int
-    newest: int
+    looked_at: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ async def plan_retrain(database: Database) -> Plan:
         corrections=kinds["correction"],
         people=len({piece.person_id for piece in said}),
         unreadable=unreadable,
-        newest=max((piece.feedback_id for piece in said), default=0),
+        looked_at=tuple(piece.feedback_id for piece in said),
     )
 
 
@@ -376,7 +376,7 @@ class _Retrain:
             ),
             verdict=verdict,
             seconds=self._seconds,
-            newest=plan.newest,
+            looked_at=plan.looked_at,
         )
 
     def _timed(self, phase: str, part: Callable[[], Result]) -> Result:

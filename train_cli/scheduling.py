@@ -46,6 +46,9 @@ def cron_trigger(expression: str, timezone: str | None = None) -> Any:
     if len(fields) != 5:
         raise ValueError(f"five fields are needed, not {len(fields)}")
     minute, hour, day, month, weekday = fields
+    if not day.startswith("*") and not weekday.startswith("*"):
+        # cron fires on either, APScheduler only on both: better refused than misread.
+        raise ValueError("give a day of the month or a weekday, not both")
     try:
         return CronTrigger(
             minute=minute,
@@ -90,17 +93,19 @@ async def fire(
 
 
 async def new_feedback(database: Database) -> int:
-    """How many pieces that may be learnt from came after the last finished retrain looked."""
+    """How many pieces that may be learnt from no finished retrain has looked at.
+
+    By id, not by age: older feedback becomes new when its giver consents.
+    """
     async with database.readers() as session:
         said = await feedback.active_feedback_for_training(session)
         latest = await runs.runs(session, limit=_RUNS_LOOKED_AT)
-    seen = 0
+    seen: set[int] = set()
     for run in latest:
-        newest = (run.report or {}).get("newest")
-        if run.kind == RUN_KIND and run.state == "finished" and isinstance(newest, int):
-            seen = newest
-            break
-    return sum(piece.feedback_id > seen for piece in said)
+        looked_at = (run.report or {}).get("looked_at")
+        if run.kind == RUN_KIND and run.state == "finished" and isinstance(looked_at, list):
+            seen.update(looked_at)
+    return sum(piece.feedback_id not in seen for piece in said)
 
 
 async def keep_schedule(
@@ -153,6 +158,8 @@ def _weekdays(field: str) -> str:
     parts = []
     for part in field.split(","):
         days, slash, step = part.partition("/")
+        if days == "*" and slash:
+            days = "0-6"
         first, dash, last = days.partition("-")
         if not first.isdigit():
             parts.append(part)

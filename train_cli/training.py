@@ -6,6 +6,7 @@ the shares of ten voters), an exponential moving average of the weights, which i
 validated and shipped. Results with hardware and dates: docs/log.md.
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -113,6 +114,7 @@ class _State:
     network: FaceNetwork
     averaged: AveragedModel
     optimizer: torch.optim.SGD
+    split: str
     step: int = 0
     epoch: int = 0
     best: EpochResult | None = None
@@ -138,8 +140,8 @@ def train(
     resumed run takes the same steps as an uninterrupted one.
 
     Raises:
-        CheckpointUnusable: `resume` without a checkpoint, or with one of other settings; or a
-            run is in the folder already and `resume` was not asked for.
+        CheckpointUnusable: `resume` without a checkpoint, or with one of other settings or another
+            split; or a run is in the folder already and `resume` was not asked for.
             Or `backbone` holds no weights of this architecture.
         SplitUnusable: Fewer faces than one batch holds, or none to validate on.
         TrainingDiverged: The loss is no longer a number.
@@ -150,7 +152,8 @@ def train(
             f"batches of {settings.batch_size}"
         )
     torch.manual_seed(settings.seed)
-    state = _start(settings, training, backbone, device)
+    run.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails now, not later
+    state = _start(settings, training, backbone, device, split_digest(training, validation))
     if resume:
         _resume(state, run, settings)
     elif read_checkpoint(run / "last") is not None:
@@ -258,8 +261,21 @@ def ema_decay(step: int, longest: float) -> float:
     return min(longest, (1 + step) / (10 + step))
 
 
+def split_digest(training: FaceSet, validation: FaceSet) -> str:
+    """SHA-256 of which faces are learnt from and which are not: a run belongs to one split."""
+    digest = hashlib.sha256()
+    for faces in (training, validation):
+        digest.update(faces.crops.numpy().tobytes())
+        digest.update(faces.labels.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _start(
-    settings: TrainingSettings, training: FaceSet, backbone: Path | None, device: torch.device
+    settings: TrainingSettings,
+    training: FaceSet,
+    backbone: Path | None,
+    device: torch.device,
+    split: str,
 ) -> _State:
     network = FaceNetwork(settings.architecture, settings.dropout)
     if backbone is not None:
@@ -283,7 +299,7 @@ def _start(
         nesterov=True,
     )
     averaged = AveragedModel(network, avg_fn=None, multi_avg_fn=None, use_buffers=True)
-    return _State(network, averaged, optimizer)
+    return _State(network, averaged, optimizer, split)
 
 
 def _imagenet(path: Path) -> dict[str, Tensor]:
@@ -374,6 +390,7 @@ def _write_best(state: _State, run: Path, settings: TrainingSettings) -> None:
 def _metadata(state: _State, settings: TrainingSettings) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
+        "split": state.split,
         "step": state.step,
         "epoch": state.epoch,
         "best": asdict(state.best) if state.best else None,
@@ -396,6 +413,10 @@ def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
     )
     if differing:
         raise CheckpointUnusable(f"{run / 'last'} was trained with another {', '.join(differing)}")
+    if metadata.get("split", state.split) != state.split:  # runs before splits were noted have none
+        raise CheckpointUnusable(
+            f"{run / 'last'} was trained on another split: faces it has seen would validate it"
+        )
     state.network.load_state_dict(checkpoint.part("network"))
     state.averaged.module.load_state_dict(checkpoint.part("averaged"))
     momenta = checkpoint.part("momentum")

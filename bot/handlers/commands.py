@@ -4,6 +4,7 @@ from telegram import Update
 
 from bot import replies
 from bot.context import Context
+from bot.handlers.consent import keep_faces
 from bot.handlers.people import greet
 from bot.handlers.sending import say
 from bot.handlers.statistics import is_admin
@@ -37,6 +38,8 @@ async def consent(update: Update, context: Context) -> None:
     if update.effective_user is not None:
         person, texts = await greet(context, update.effective_user)
         await _answer(update, context, replies.consent_status(texts, person.consent))
+        if person.consent == "given":
+            await keep_faces(context, person.person_id)  # what could not be fetched before
 
 
 async def model(update: Update, context: Context) -> None:

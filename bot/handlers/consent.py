@@ -15,7 +15,7 @@ from bot.handlers.sending import say
 from bot.texts import Texts
 from fer_model import PhotoRefused, kept_crop
 from store import people
-from store.errors import ConsentMissing, FaceUnknown
+from store.errors import ConsentMissing, FaceUnknown, ReadingUnknown
 from store.records import Face, FaceToKeep, Person, Recorded
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -29,7 +29,10 @@ async def after_feedback(
         return
     if person.consent == "unknown":
         # Sent first and noted then: rather asked twice by a crash than never.
-        await say(context.bot, chat_id, replies.consent_question(texts))
+        # In a group, under the person's own photo: only whom it replies to may press its buttons.
+        photo = None if heard.reading is None else heard.reading.photo_message_id
+        to = photo if chat_id != person.person_id else None
+        await say(context.bot, chat_id, replies.consent_question(texts), to)
         async with context.services.database.sessions.begin() as session:
             await people.mark_consent_asked(session, person.person_id)
     elif person.consent == "given":
@@ -70,7 +73,7 @@ async def _keep_faces_of(context: Context, file_id: str, faces: Iterable[FaceToK
         try:
             crop = await asyncio.to_thread(kept_crop, photo, to_keep.face.landmarks)
             await _keep(context, to_keep.face, crop)
-        except (PhotoRefused, FaceUnknown, ConsentMissing) as error:
+        except (PhotoRefused, FaceUnknown, ReadingUnknown, ConsentMissing) as error:
             log.info("face passed over", error=type(error).__name__)
         else:
             kept += 1

@@ -9,6 +9,7 @@ from bot.context import Context
 from bot.conversation import Heard, RepliedTo, Speaker
 from bot.handlers.addressed import words_for_bot
 from bot.handlers.consent import after_feedback
+from bot.handlers.deletion import empty_log
 from bot.handlers.downloads import SentPhoto, sent_photo
 from bot.handlers.people import meet, texts_for
 from bot.handlers.photos import answer_photo
@@ -62,6 +63,8 @@ async def tell(
     to: int | None,
 ) -> None:
     """Say everything that was decided, then see to consent."""
+    if person.consent == "given":
+        await empty_log(context)  # "no" and edits take feedback back, and its face with it
     for reply in heard.replies:
         await say(context.bot, chat_id, reply, to)
     await after_feedback(context, person, texts, chat_id, heard)

@@ -29,6 +29,7 @@ from bot.buttons import (
 from bot.context import Context
 from bot.conversation import Heard, Speaker
 from bot.handlers.consent import after_feedback, keep_faces
+from bot.handlers.deletion import empty_log
 from bot.handlers.downloads import DownloadRefused, fetch
 from bot.handlers.people import greet
 from bot.handlers.sending import (
@@ -45,7 +46,6 @@ from bot.replies import Reply
 from bot.texts import Texts
 from bot.understanding import Confirmation, Correction
 from store import feedback, people, questions, readings
-from store.engine import truncate_log
 from store.errors import (
     FeedbackUnknown,
     NotYourFeedback,
@@ -55,8 +55,6 @@ from store.errors import (
 from store.records import Person, Reading, Undone
 
 # A reader of another chat ends within moments; until then the log cannot be emptied.
-LOG_ATTEMPTS = 5
-LOG_PAUSE_S = 0.2
 LAST_WORD_PAUSES_S = (0.5, 2.0, 5.0)
 
 Toast: TypeAlias = Reply | None
@@ -260,6 +258,7 @@ async def _undo(pressed: Press, feedback_id: int) -> Toast:
     """
     async with pressed.context.services.database.sessions.begin() as session:
         done = await feedback.undo_feedback(session, feedback_id, pressed.person.person_id)
+    await empty_log(pressed.context)  # a face may have been deleted with it
     reply = replies.undone(pressed.texts, done)
     if done.outcome == "superseded" or not _is_offered(pressed.message, pressed.query.data, done):
         return reply
@@ -367,8 +366,8 @@ async def _decline_consent(pressed: Press) -> None:
     database = pressed.context.services.database
     async with database.sessions.begin() as session:
         await people.set_consent(session, pressed.person.person_id, "withdrawn")
+    await empty_log(pressed.context)
     if pressed.person.consent == "given":
-        await _empty_log(pressed.context)
         reply = replies.consent_withdrawn(pressed.texts)
     else:
         reply = replies.consent_declined(pressed.texts)
@@ -379,7 +378,7 @@ async def _forget(pressed: Press) -> None:
     """Says how much was erased."""
     async with pressed.context.services.database.sessions.begin() as session:
         erased = await people.erase_person(session, pressed.person.person_id)
-    await _empty_log(pressed.context)
+    await empty_log(pressed.context)
     reply = replies.forgotten(pressed.texts, erased)
     # The update that asked for it was erased, too, so nobody will work on it again.
     for pause in LAST_WORD_PAUSES_S:
@@ -401,15 +400,6 @@ def _asked_of_another(pressed: Press) -> bool:
     return (
         asked is None or asked.from_user is None or asked.from_user.id != pressed.query.from_user.id
     )
-
-
-async def _empty_log(context: Context) -> None:
-    """Empty the database's log of what was just deleted; whoever still reads is waited for."""
-    for _ in range(LOG_ATTEMPTS):
-        if await truncate_log(context.services.database):
-            return
-        await asyncio.sleep(LOG_PAUSE_S)
-    log.warning("log not emptied")
 
 
 # Administration

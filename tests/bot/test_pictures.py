@@ -10,9 +10,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from bot import pictures
 from bot.pictures import (
     EMOTION_COLOURS,
     FACE_COLOURS,
@@ -270,6 +272,16 @@ def test_chart_has_a_bar_per_day_as_high_as_its_readings() -> None:
     )
     assert len(shown) == 2
     assert shown[1] / shown[0] == pytest.approx(2, abs=0.03)
+
+
+def test_days_around_new_year_keep_their_dates() -> None:
+    figure = Figure()
+    axes = figure.add_subplot()
+    first = date(2025, 12, 28)
+    pictures._name_days(axes, [Day(first + timedelta(n), 1, 0, 0) for n in range(7)])
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert names[0] == "12-28"
+    assert names[-1] == "01-03"
 
 
 def test_day_without_anything_leaves_a_gap() -> None:

@@ -109,6 +109,21 @@ async def test_a_version_that_cannot_serve_is_logged_once_and_the_old_one_serves
     assert shelf.asked == [uri]
 
 
+async def test_running_out_of_memory_for_a_version_leaves_the_old_one_serving(
+    database: Database,
+) -> None:
+    def load(uri: str) -> Any:
+        raise RuntimeError("can't allocate memory")
+
+    recognizer = FakeRecognizer()
+    watcher = ModelWatcher(database, recognizer, load, timedelta(seconds=1))
+    await promote(database, OTHER, f"file:///{OTHER}")
+    with capture_logs() as logs:
+        assert not await watcher.look()
+    assert recognizer.version == VERSION
+    assert [entry["log_level"] for entry in logs] == ["error"]
+
+
 async def test_a_directory_that_holds_another_version_is_not_served(database: Database) -> None:
     recognizer, shelf = FakeRecognizer(), FakeShelf()
     await promote(database, OTHER, f"file:///{'a' * 64}")

@@ -39,6 +39,7 @@ FEEDBACK: tuple[tuple[str, Meaning], ...] = (
     ("poker face", Correction("neutral")),
     # In a sentence
     ("wrong, it's sad", Correction("sad")),
+    ("you're wrong, it's sad", Correction("sad")),
     ("Wrong, it’s sad", Correction("sad")),
     ("Wrong! It's sad.", Correction("sad")),
     ("wrong its sad", Correction("sad")),

@@ -44,6 +44,20 @@ def test_vgg19_grown_from_vgg16_starts_as_the_function_it_was(
     assert float(expected.std()) > 0
 
 
+def test_a_whole_vgg16_with_its_classifier_is_taken_for_its_convolutions(
+    vgg16: nn.Sequential,
+) -> None:
+    weights = named(vgg16)
+    whole = weights | {
+        "classifier.0.weight": torch.zeros(4, 4),
+        "classifier.0.bias": torch.zeros(4),
+    }
+    network = FaceNetwork("vgg19")
+    start_from_imagenet(network, whole)
+    first = network.backbone[0][0].weight  # type: ignore[index]
+    assert torch.equal(first, weights["features.0.weight"])
+
+
 def test_without_calibrated_batch_norm_the_grown_network_is_another_function(
     vgg16: nn.Sequential, faces: Tensor
 ) -> None:

@@ -141,6 +141,21 @@ def test_blank_images_are_dropped_but_kept_in_the_published_test(tmp_path: Path,
     assert report.splits["test"]["sad"] == 3
 
 
+def test_images_outside_train_and_test_are_named_and_those_of_val_are_used(
+    tmp_path: Path, out: Path
+) -> None:
+    files = official(train=10, test=2)
+    files |= {
+        "PrivateTest/sad/other.png": png(face("sad", 900)),
+        "val/sad/more.png": png(face("sad", 901)),
+    }
+    report, dropped = prepare(as_folder(tmp_path / "raw", files), out)
+    assert [(d.source, d.reason) for d in dropped] == [
+        ("PrivateTest/sad/other.png", "in neither train nor test")
+    ]
+    assert report.splits["train"]["sad"] + report.splits["validation"]["sad"] == 11
+
+
 def test_every_file_is_either_written_or_named_with_a_reason(tmp_path: Path, out: Path) -> None:
     files = official(train=10, test=2)
     whole = files["train/sad/sad0.png"]

@@ -41,7 +41,7 @@ REPORT = RetrainReport(
     changes=(Change("happy", "sad", 2),),
     verdict=Verdict((Check("better", True, "it is better"),)),
     seconds={"learning": 1.0},
-    newest=9,
+    looked_at=(4, 9),
 )
 
 

@@ -53,6 +53,8 @@ def settings(tmp_path: Path) -> RetrainSettings:
         ("0 5 * * 3-6/2", "2026-11-25 05:00"),
         ("0 5 * * fri", "2026-11-27 05:00"),
         ("*/15 * * * *", "2026-11-22 00:15"),
+        ("0 5 * * */2", "2026-11-22 05:00"),  # Sunday, Tuesday, Thursday, Saturday
+        ("0 5 * 12 */2", "2026-12-01 05:00"),  # a Tuesday
     ],
 )
 def test_cron_fires_as_crontab_would(expression: str, expected: str) -> None:
@@ -62,7 +64,8 @@ def test_cron_fires_as_crontab_would(expression: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "daily", "0 3 * *", "61 3 * * *", "0 3 * * 8", "0 3 * * 5-2", "a b c d e"]
+    "expression",
+    ["", "daily", "0 3 * *", "61 3 * * *", "0 3 * * 8", "0 3 * * 5-2", "a b c d e", "0 3 1 * 1"],
 )
 def test_what_is_no_cron_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError):

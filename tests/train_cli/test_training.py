@@ -128,6 +128,15 @@ def test_resuming_with_other_settings_is_refused_by_name(
         train(other, training, validation, tmp_path, None, CPU, resume=True)
 
 
+def test_resuming_on_another_split_is_refused(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path, None, CPU)
+    swapped = training.subset([*range(1, len(training)), 0])
+    with pytest.raises(CheckpointUnusable, match="another split"):
+        train(SETTINGS, swapped, validation, tmp_path, None, CPU, resume=True)
+
+
 def test_a_run_may_be_drawn_out_or_cut_short_when_it_is_resumed(
     tmp_path: Path, training: FaceSet, validation: FaceSet
 ) -> None:

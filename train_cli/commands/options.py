@@ -39,7 +39,7 @@ def expected_failures() -> Iterator[None]:
     """Turns a failure that its user can act on into one line on stderr and exit code 1."""
     try:
         yield
-    except (TrainingError, FerModelError, StoreError) as error:
+    except (TrainingError, FerModelError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
 

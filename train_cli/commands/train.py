@@ -27,7 +27,7 @@ from train_cli.reports import epochs_table, percent, settings_table
 from train_cli.splits import FaceSet, load_split
 from train_cli.training import EpochResult, Precision, TrainingSettings, train
 
-# What served each member best on validation; docs/training.md has the numbers.
+# What the shipped members were trained with; other values were not compared.
 _DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
 _DEFAULT_RATE: Final[dict[Architecture, float]] = {"vgg19": 0.01, "resnet50": 0.02}
 

@@ -1,5 +1,6 @@
 """Groups, which the playground does not have: updates are put into the bot's own queue."""
 
+import json
 from itertools import count
 from typing import Any
 
@@ -134,6 +135,19 @@ async def test_in_a_group_only_who_sent_the_photo_may_correct_it(
     assert await rows(bot, FeedbackRow) == []
     await hear(bot, message=text(1001, f"{BOT_NAME} it's sad", reply_to_message=posted))
     assert [(row.person_id, row.emotion) for row in await rows(bot, FeedbackRow)] == [(1001, "sad")]
+
+
+async def test_in_a_group_consent_is_asked_under_the_persons_own_photo(
+    bot: RunningBot, playground: Playground, sent: dict[str, Any]
+) -> None:
+    entities = [entity("mention", BOT_NAME, BOT_NAME)]
+    posted = message(1001, caption=BOT_NAME, caption_entities=entities, **sent)
+    await hear(bot, message=posted)
+    await hear(bot, message=text(1001, f"{BOT_NAME} it's sad", reply_to_message=posted))
+    asked = [one for one in playground.requests if "May I keep" in str(one.params.get("text"))]
+    (question,) = asked
+    reply = json.loads(str(question.params["reply_parameters"]))
+    assert reply["message_id"] == posted["message_id"]
 
 
 async def test_in_a_group_a_reply_to_the_bot_is_answered(

@@ -101,9 +101,13 @@ async def test_undo_deletes_the_crop(bot: RunningBot, ada: Person) -> None:
     asked = await ada.next_message()
     await ada.press(asked, asked.button_texts[0])
     await ada.wait_for_change(asked)
+    (crop,) = await crops(bot)
+    assert crop is not None
+    assert is_on_disk(bot, crop)
     await ada.press(noted, "Undo")
     await ada.wait_for_change(noted)
     assert await crops(bot) == [None]
+    assert not is_on_disk(bot, crop)
 
 
 async def test_without_consent_nothing_is_kept_and_nothing_asked_again(
