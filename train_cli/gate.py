@@ -127,8 +127,8 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why not, one line per failed check; empty where it passed."""
-        return tuple(check.reason for check in self.checks if not check.passed)
+        """Why not, each reason once, though several checks may share it; empty where it passed."""
+        return tuple(dict.fromkeys(check.reason for check in self.checks if not check.passed))
 
 
 def judge(evidence: PairedResults, policy: GatePolicy = GatePolicy()) -> Verdict:

@@ -168,7 +168,8 @@ def in_words(report: RetrainReport) -> list[str]:
     ]
     changes = [f"{c.before} → {c.after}: {c.faces}" for c in report.changes]
     lines.append("feedback faces read as another emotion: " + (", ".join(changes) or "none"))
-    lines += [f"{'✓' if c.passed else '✗'} {c.reason}" for c in report.verdict.checks]
+    judged = (f"{'✓' if c.passed else '✗'} {c.reason}" for c in report.verdict.checks)
+    lines += dict.fromkeys(judged)  # several checks may share what they lack
     short = report.candidate[:SHORT_DIGEST]
     if report.verdict.passed:
         lines.append(f"The gate passes candidate {short}: train_cli models promote {short}")

@@ -57,6 +57,7 @@ def test_without_any_evidence_every_check_is_refused_with_a_reason() -> None:
     assert all(not check.passed for check in verdict.checks)
     assert len({check.name for check in verdict.checks}) == len(verdict.checks) == 8
     assert "0 faces of feedback were held out; 30 are needed" in verdict.reasons
+    assert len(set(verdict.reasons)) == len(verdict.reasons)
     assert any("no base split is configured" in reason for reason in verdict.reasons)
 
 
