@@ -12,7 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -34,6 +34,7 @@ from fer_model.networks import (
     start_from_imagenet,
 )
 from train_cli.augmentation import Augmentation, augmented
+from train_cli.distillation import Targets, Teacher, hard_targets, soft_targets
 from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged
 from train_cli.progress import unheard
 from train_cli.splits import FaceSet
@@ -63,6 +64,9 @@ class TrainingSettings:
         label_smoothing: Of the label head's targets.
         crowd_weight: Weight of the crowd head's loss beside the label head's.
         dropout: On pooled features.
+        teacher: SHA-256 of the predictions that soften the targets; empty: none do.
+        teacher_weight: Of the softened label beside the label itself, 0 to 1.
+        teacher_votes: How many people the teacher counts as beside those who voted.
         patience: Epochs without a better validation loss before stopping; 0 never stops early.
         precision: Arithmetic of the backbone.
     """
@@ -80,6 +84,9 @@ class TrainingSettings:
     crowd_weight: float = 1.0
     dropout: float = 0.3
     gradient_clip: float = 5.0
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    teacher_votes: float = 4.0
     patience: int = 0
     precision: Precision = "bf16"
     seed: int = 0
@@ -129,6 +136,8 @@ def train(
     backbone: Path | None,
     device: torch.device,
     *,
+    start: Path | None = None,
+    teacher: Teacher | None = None,
     resume: bool = False,
     on_step: Callable[[int, int, float], None] = unheard,
     on_epoch: Callable[[EpochResult], None] = unheard,
@@ -137,12 +146,14 @@ def train(
 
     `run` receives `last/` (weights, averages, momentum: enough to resume), `best/` (the averaged
     weights of the best epoch) and `history.json`. Every epoch draws from its own seed, so that a
-    resumed run takes the same steps as an uninterrupted one.
+    resumed run takes the same steps as an uninterrupted one. `start` is an earlier run's `best/`
+    to start from in place of `backbone`; `teacher` softens the targets.
 
     Raises:
         CheckpointUnusable: `resume` without a checkpoint, or with one of other settings or another
             split; or a run is in the folder already and `resume` was not asked for.
-            Or `backbone` holds no weights of this architecture.
+            Or `backbone` or `start` holds no weights of this architecture, or `start` has seen
+            other faces than these: some of them may be among those to validate on.
         SplitUnusable: Fewer faces than one batch holds, or none to validate on.
         TrainingDiverged: The loss is no longer a number.
     """
@@ -153,13 +164,15 @@ def train(
         )
     torch.manual_seed(settings.seed)
     run.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails now, not later
-    state = _start(settings, training, backbone, device, split_digest(training, validation))
+    settings = replace(settings, teacher=teacher.digest if teacher else "")
+    split = split_digest(training, validation)
+    state = _start(settings, training, backbone, start, device, split)
     if resume:
         _resume(state, run, settings)
     elif read_checkpoint(run / "last") is not None:
         raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
     steps = settings.epochs * (len(training) // settings.batch_size)
-    train_faces = training_on(training, device)
+    train_faces = training_on(training, targets_of(training, settings, teacher), device)
     while state.epoch < settings.epochs and not _stalled(state, settings.patience):
         started = time.monotonic()
         loss = _epoch(state, settings, train_faces, steps, on_step)
@@ -234,18 +247,30 @@ def predict(
 
 
 def both_heads_loss(
-    logits: Logits, labels: Tensor, crowd: Tensor, settings: TrainingSettings
+    logits: Logits, label: Tensor, crowd: Tensor, settings: TrainingSettings
 ) -> Tensor:
-    """Mean loss over the batch, nats; faces that nobody voted on count for the label head only."""
-    label = F.cross_entropy(logits.label, labels, label_smoothing=settings.label_smoothing)
+    """Mean loss over the batch, nats, of target shares `label` and `crowd`, each (N, 7).
+
+    Faces that nobody voted on (crowd rows of zeros) count for the label head only.
+    """
+    of_label = F.cross_entropy(logits.label, label, label_smoothing=settings.label_smoothing)
     voted = crowd.sum(1)
     per_face = -(crowd * F.log_softmax(logits.crowd, 1)).sum(1)
-    return label + settings.crowd_weight * per_face.sum() / voted.sum().clamp(min=1)
+    return of_label + settings.crowd_weight * per_face.sum() / voted.sum().clamp(min=1)
 
 
-def training_on(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops, labels and crowd shares on the device, the crops still uint8."""
-    return faces.crops.to(device), faces.labels.to(device), faces.crowd.to(device)
+def targets_of(faces: FaceSet, settings: TrainingSettings, teacher: Teacher | None) -> Targets:
+    """What both heads learn towards on these faces."""
+    if teacher is None:
+        return hard_targets(faces)
+    return soft_targets(faces, teacher, settings.teacher_weight, settings.teacher_votes)
+
+
+def training_on(
+    faces: FaceSet, targets: Targets, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops (still uint8) and both heads' targets on the device."""
+    return faces.crops.to(device), targets.label.to(device), targets.crowd.to(device)
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
@@ -274,11 +299,14 @@ def _start(
     settings: TrainingSettings,
     training: FaceSet,
     backbone: Path | None,
+    start: Path | None,
     device: torch.device,
     split: str,
 ) -> _State:
     network = FaceNetwork(settings.architecture, settings.dropout)
-    if backbone is not None:
+    if start is not None:
+        _start_from_run(network, start, split)
+    elif backbone is not None:
         weights = _imagenet(backbone)
         try:
             start_from_imagenet(network, weights)
@@ -309,6 +337,23 @@ def _imagenet(path: Path) -> dict[str, Tensor]:
         raise CheckpointUnusable(f"{path}: no ImageNet weights ({error})") from error
 
 
+def _start_from_run(network: FaceNetwork, start: Path, split: str) -> None:
+    checkpoint = read_checkpoint(start)
+    if checkpoint is None:
+        raise CheckpointUnusable(f"{start}: no checkpoint to start from; name a run's best/")
+    if checkpoint.metadata.get("split", split) != split:
+        raise CheckpointUnusable(
+            f"{start} was trained on another split: faces it has seen would validate it"
+        )
+    trained = checkpoint.metadata["settings"]["architecture"]
+    if trained != network.architecture:
+        raise CheckpointUnusable(f"{start} is of a {trained}, not of a {network.architecture}")
+    try:
+        network.load_state_dict(dict(checkpoint.tensors))
+    except RuntimeError as error:
+        raise CheckpointUnusable(f"{start}: no averaged weights; name a run's best/") from error
+
+
 def _has_batch_norm(weights: Mapping[str, Tensor]) -> bool:
     return any(key.endswith("running_mean") for key in weights)
 
@@ -320,14 +365,14 @@ def _epoch(
     steps: int,
     on_step: Callable[[int, int, float], None],
 ) -> float:
-    crops, labels, crowd = faces
+    crops, label, crowd = faces
     device = crops.device
     seed = settings.seed * 1000 + state.epoch
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed + _DROPOUT_SEED)
     state.network.train()
     total, count = 0.0, 0
-    for places in _batches(len(labels), settings.batch_size, random):
+    for places in _batches(len(label), settings.batch_size, random):
         index = places.to(device)
         for group in state.optimizer.param_groups:
             factor = learning_rate_factor(state.step, steps, settings.warmup)
@@ -335,7 +380,7 @@ def _epoch(
         varied = augmented(crops[index], settings.side, settings.augmentation, random)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             logits = state.network(normalised(varied))
-        loss = both_heads_loss(logits, labels[index], crowd[index], settings)
+        loss = both_heads_loss(logits, label[index], crowd[index], settings)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingDiverged(f"the loss is {value} at step {state.step}; lower the rate")
@@ -405,11 +450,12 @@ def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
         raise CheckpointUnusable(f"{run / 'last'}: nothing to resume; start without --resume")
     metadata = checkpoint.metadata
     wanted = json.loads(json.dumps(asdict(settings)))
+    defaults = {knob.name: knob.default for knob in fields(settings)}  # for knobs added since
     differing = sorted(
         key
         for key in wanted
         if key != "epochs"  # a run may be cut short or drawn out: the rate falls accordingly
-        and metadata["settings"].get(key) != wanted[key]
+        and metadata["settings"].get(key, defaults.get(key)) != wanted[key]
     )
     if differing:
         raise CheckpointUnusable(f"{run / 'last'} was trained with another {', '.join(differing)}")

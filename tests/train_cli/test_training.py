@@ -10,6 +10,7 @@ from fer_model.checkpoints import read_checkpoint
 from fer_model.networks import Logits
 from tests.train_cli.generated import face_set
 from train_cli.augmentation import Augmentation
+from train_cli.distillation import Teacher
 from train_cli.ensembles import member_of_checkpoint
 from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged
 from train_cli.splits import FaceSet
@@ -201,7 +202,7 @@ def test_a_loss_that_is_no_number_ends_the_run(
 
 def test_faces_without_votes_count_for_the_label_head_only() -> None:
     logits = Logits(torch.tensor([[5.0] + [0.0] * 6] * 2), torch.zeros(2, 7))
-    labels = torch.zeros(2, dtype=torch.long)
+    labels = torch.tensor([[1.0] + [0.0] * 6] * 2)
     voted = torch.tensor([[1.0] + [0.0] * 6, [0.0] * 7])
     plain = replace(SETTINGS, label_smoothing=0.0)
     both = both_heads_loss(logits, labels, voted, plain)
@@ -236,3 +237,66 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero() -> None:
 def test_the_average_forgets_its_start_quickly() -> None:
     assert ema_decay(0, 0.998) == pytest.approx(0.1)
     assert ema_decay(10_000, 0.998) == 0.998
+
+
+def test_a_run_starts_from_another_runs_averaged_weights(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path / "one", None, CPU)
+    still = replace(SETTINGS, learning_rate=1e-9, epochs=1)
+    train(still, training, validation, tmp_path / "two", None, CPU, start=tmp_path / "one/best")
+    one = read_checkpoint(tmp_path / "one/best")
+    two = read_checkpoint(tmp_path / "two/best")
+    assert one is not None
+    assert two is not None
+    weights = [name for name in one.tensors if name.endswith("weight")]
+    assert weights
+    for name in weights:
+        torch.testing.assert_close(one.tensors[name], two.tensors[name], rtol=0, atol=1e-5)
+
+
+def test_nothing_to_start_from_is_refused(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    with pytest.raises(CheckpointUnusable, match="no checkpoint"):
+        train(SETTINGS, training, validation, tmp_path / "run", None, CPU, start=tmp_path / "no")
+
+
+def test_starting_from_a_run_on_another_split_is_refused(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path / "one", None, CPU)
+    other = face_set(8, first=300)
+    with pytest.raises(CheckpointUnusable, match="another split"):
+        train(SETTINGS, other, validation, tmp_path / "b", None, CPU, start=tmp_path / "one/best")
+
+
+def test_starting_from_another_architecture_is_refused(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path / "one", None, CPU)
+    vgg = replace(SETTINGS, architecture="vgg19")
+    with pytest.raises(CheckpointUnusable, match="vgg19"):
+        train(vgg, training, validation, tmp_path / "b", None, CPU, start=tmp_path / "one/best")
+
+
+def test_starting_from_what_only_resuming_needs_is_refused(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    train(SETTINGS, training, validation, tmp_path / "one", None, CPU)
+    with pytest.raises(CheckpointUnusable, match="best/"):
+        train(
+            SETTINGS, training, validation, tmp_path / "b", None, CPU, start=tmp_path / "one/last"
+        )
+
+
+def test_a_teacher_changes_what_is_learnt_and_is_held_to_on_resuming(
+    tmp_path: Path, training: FaceSet, validation: FaceSet
+) -> None:
+    even = torch.full((len(training), 7), 1 / 7)
+    teacher = Teacher(even, even, "1" * 64)
+    hard = train(SETTINGS, training, validation, tmp_path / "hard", None, CPU)
+    soft = train(SETTINGS, training, validation, tmp_path / "soft", None, CPU, teacher=teacher)
+    assert hard[-1].train_loss != soft[-1].train_loss
+    with pytest.raises(CheckpointUnusable, match="teacher"):
+        train(SETTINGS, training, validation, tmp_path / "soft", None, CPU, resume=True)

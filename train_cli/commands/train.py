@@ -21,6 +21,7 @@ from train_cli.commands.options import (
     results,
     torch_device,
 )
+from train_cli.distillation import read_teacher
 from train_cli.pictures import history_picture
 from train_cli.progress import step_progress
 from train_cli.reports import epochs_table, percent, settings_table
@@ -39,6 +40,14 @@ def train_command(
     backbone: Annotated[
         Path | None,
         typer.Option(help="ImageNet weights (safetensors, torchvision's names); none: from noise."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="An earlier run's best/ to start from; no --backbone then."),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="CSV of `evaluate --name train --predictions`: softens the targets."),
     ] = None,
     side: Annotated[
         int | None,
@@ -75,6 +84,8 @@ def train_command(
     Example: `train_cli train resnet50 --split datasets/fer2013 --run runs/resnet50
     --backbone resnet50_imagenet.safetensors --epochs 14`
     """
+    if start is not None and backbone is not None:
+        raise typer.BadParameter("name either --from or --backbone", param_hint="--from")
     if threads:
         torch.set_num_threads(threads)
     settings = TrainingSettings(
@@ -94,6 +105,7 @@ def train_command(
             load_split(split, "train", limit),
             load_split(split, "validation", limit),
         )
+        taught = read_teacher(teacher, faces) if teacher is not None else None
         _announce(console, settings, faces, validation, on_device)
         if dry_run:
             typer.echo(json.dumps(asdict(settings)) if as_json else "dry run: nothing trained")
@@ -106,6 +118,8 @@ def train_command(
                 run,
                 backbone,
                 on_device,
+                start=start,
+                teacher=taught,
                 resume=resume,
                 on_step=on_step,
                 on_epoch=lambda result: _announce_epoch(console, result, epochs),
