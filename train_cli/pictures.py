@@ -1,14 +1,22 @@
-"""Figures as pictures: a confusion matrix, the curves of a training run. PNG bytes out."""
+"""Figures as pictures: a confusion matrix, the curves of a training run, sheets of faces.
+
+PNG bytes out.
+"""
 
 import io
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from fer_model.emotions import EMOTIONS
 from train_cli.evaluating import LabelFigures
@@ -17,6 +25,12 @@ from train_cli.training import EpochResult
 _DOTS_PER_INCH: Final = 150
 _DARK_CELL: Final = 0.5
 """Share of a row above which its cell is too dark for black digits."""
+
+_FACE: Final = 144
+"""Side of a face on a contact sheet, px: three times FER2013's."""
+_TILE: Final = 196
+"""Width of a tile on a contact sheet, px: room for what three answers got."""
+_LINE, _MARGIN, _FRAME = 17, 14, 4
 
 
 def confusion_picture(figures: LabelFigures, title: str) -> bytes:
@@ -84,3 +98,81 @@ def _png(figure: Figure) -> bytes:
     FigureCanvasAgg(figure)
     figure.savefig(content, format="png", dpi=_DOTS_PER_INCH)
     return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One face on a contact sheet.
+
+    Attributes:
+        crop: uint8 (H, W) or (H, W, 3), shown in a square.
+        lines: What stands below it, the first line in bold; what is too long is cut.
+        mark: Colour of the frame, as `#rrggbb`.
+    """
+
+    crop: NDArray[np.uint8]
+    lines: tuple[str, ...]
+    mark: str = "#c9ced6"
+
+
+def contact_sheet(
+    tiles: Sequence[Tile], title: str, legend: Mapping[str, str] | None = None, columns: int = 8
+) -> bytes:
+    """The tiles in reading order under the title; `legend` says what a mark's colour means."""
+    columns = max(1, min(columns, len(tiles)))
+    texts = max((len(tile.lines) for tile in tiles), default=0)
+    tall = _FACE + 2 * _FRAME + texts * _LINE + _MARGIN
+    top = 2 * _MARGIN + 22 + (_LINE + _MARGIN if legend else 0)
+    wide = _wide_enough(title, legend or {}, columns * _TILE + 2 * _MARGIN)
+    sheet = Image.new("RGB", (wide, top + -(-len(tiles) // columns) * tall), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_MARGIN, _MARGIN), title, "black", _font("bold", 17))
+    left = _MARGIN
+    for colour, meaning in (legend or {}).items():
+        draw.rectangle((left, top - _MARGIN - _LINE, left + 12, top - _MARGIN - _LINE + 12), colour)
+        draw.text((left + 18, top - _MARGIN - _LINE - 1), meaning, "#333333", _font("normal", 13))
+        left += _legend_width(meaning)
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        _draw_tile(sheet, draw, tile, _MARGIN + column * _TILE, top + row * tall)
+    content = io.BytesIO()
+    sheet.save(content, "png")
+    return content.getvalue()
+
+
+def _draw_tile(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int
+) -> None:
+    side = _FACE + 2 * _FRAME
+    draw.rectangle((left, top, left + side - 1, top + side - 1), tile.mark)
+    face = Image.fromarray(tile.crop).resize((_FACE, _FACE), Image.Resampling.BICUBIC)
+    sheet.paste(face.convert("RGB"), (left + _FRAME, top + _FRAME))
+    for place, line in enumerate(tile.lines):
+        font = _font("normal" if place else "bold", 12)
+        at = (left, top + side + 3 + place * _LINE)
+        draw.text(at, _cut(line, font, _TILE - 8), "black", font)
+
+
+def _wide_enough(title: str, legend: Mapping[str, str], least: int) -> int:
+    """The sheet's width, px: a title or a legend may be wider than a few faces."""
+    titled = _font("bold", 17).getlength(title) + 2 * _MARGIN
+    explained = sum(map(_legend_width, legend.values())) + 2 * _MARGIN
+    return max(least, round(titled), explained)
+
+
+def _legend_width(meaning: str) -> int:
+    return round(_font("normal", 13).getlength(meaning)) + 42
+
+
+def _cut(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(f"{line}…") > width:
+        line = line[:-1]
+    return f"{line}…"
+
+
+@cache
+def _font(weight: Literal["normal", "bold"], size: int) -> ImageFont.FreeTypeFont:
+    """The typeface that matplotlib ships."""
+    return ImageFont.truetype(findfont(FontProperties("DejaVu Sans", weight=weight)), size)

@@ -3,8 +3,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from tests.train_cli.generated import face
 from train_cli.evaluating import label_figures
-from train_cli.pictures import confusion_picture, history_picture
+from train_cli.pictures import Tile, confusion_picture, contact_sheet, history_picture
 from train_cli.training import EpochResult
 
 
@@ -26,3 +27,36 @@ def test_the_curves_are_drawn_with_and_without_votes() -> None:
     silent = [EpochResult(n, 3 / n, 1 / n, None, 0.5, None, 9.0) for n in (1, 2, 3)]
     assert opened(history_picture(voted, "run")).format == "PNG"
     assert history_picture(voted, "run") != history_picture(silent, "run")
+
+
+def colours(picture: Image.Image) -> set[tuple[int, ...]]:
+    counted = picture.convert("RGB").getcolors(1 << 24) or []
+    return {colour for _, colour in counted if isinstance(colour, tuple)}
+
+
+def test_a_contact_sheet_has_a_tile_per_face_framed_in_its_colour() -> None:
+    tiles = [Tile(face("happy", n), (f"happy_{n}", "label: fear"), "#c62828") for n in range(9)]
+    sheet = opened(contact_sheet(tiles, "faces"))
+    one_row = opened(contact_sheet(tiles[:8], "faces"))
+    assert sheet.width == one_row.width
+    assert sheet.height > one_row.height
+    assert (0xC6, 0x28, 0x28) in colours(sheet)
+
+
+def test_a_long_title_or_legend_is_not_cut_off_over_few_faces() -> None:
+    tile = Tile(face("happy", 1), ("happy_1",))
+    bare = opened(contact_sheet([tile], "face"))
+    legend = {"#123456": "people side with the label, all of them, always"}
+    explained = opened(contact_sheet([tile], "face", legend))
+    titled = opened(contact_sheet([tile], "faces that one network reads with the most confidence"))
+    assert explained.width > bare.width
+    assert titled.width > bare.width
+    assert (0x12, 0x34, 0x56) in colours(explained)
+
+
+def test_a_sheet_shows_colour_crops_cuts_long_lines_and_may_be_empty() -> None:
+    coloured = np.zeros((50, 40, 3), np.uint8) + np.array([250, 10, 10], np.uint8)
+    sheet = opened(contact_sheet([Tile(coloured, ("x" * 200,))], "one"))
+    assert (250, 10, 10) in colours(sheet)
+    assert sheet.width == opened(contact_sheet([Tile(coloured, ("x",))], "one")).width
+    assert opened(contact_sheet([], "nobody")).format == "PNG"
