@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
@@ -34,6 +34,7 @@ from fer_model.networks import (
     start_from_imagenet,
 )
 from train_cli.augmentation import Augmentation, augmented
+from train_cli.batches import class_weights, disturbed, epoch_order, mixed
 from train_cli.distillation import Targets, Teacher, hard_targets, soft_targets
 from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged
 from train_cli.progress import unheard
@@ -43,6 +44,7 @@ from train_cli.votes import crowd_majority, has_majority
 log = logging.getLogger(__name__)
 
 Precision = Literal["bf16", "fp32"]
+Optimizer = Literal["sgd", "adamw"]
 _EVALUATION_BATCH: Final = 128
 _DROPOUT_SEED: Final = 500
 """Keeps dropout, which draws from the global generator, off the augmentation's own sequence."""
@@ -59,9 +61,20 @@ class TrainingSettings:
         batch_size: Faces a step.
         learning_rate: Its peak, after the warm-up.
         warmup: Share of all steps over which the rate rises.
+        optimizer: SGD with Nesterov momentum, or AdamW, whose rates are about a hundredth.
         weight_decay: L2 on convolution and linear weights, not on biases and normalisation.
         ema: Decay of the averaged weights per step.
         label_smoothing: Of the label head's targets.
+        label_disturbance: Share of label targets that a step replaces by an even one's draw
+            (DisturbLabel, Xie et al. 2016).
+        class_weighting: Exponent x: in the label head's loss a face weighs frequency⁻ˣ of its
+            label.
+        oversampling: Exponent x: faces are drawn in proportion to frequency⁻ˣ of their label, every
+            copy augmented anew; 1 shows all emotions equally often.
+        mixup: Both parameters of the Beta distribution that blends faces in pairs (Zhang et al.
+            2018); 0: never.
+        cutmix: Likewise for pasting a rectangle of one face into another (Yun et al. 2019). With
+            both, every step takes one of them at random.
         crowd_weight: Weight of the crowd head's loss beside the label head's.
         dropout: On pooled features.
         teacher: SHA-256 of the predictions that soften the targets; empty: none do.
@@ -76,11 +89,17 @@ class TrainingSettings:
     epochs: int = 10
     batch_size: int = 64
     learning_rate: float = 0.02
+    optimizer: Optimizer = "sgd"
     warmup: float = 0.08
     weight_decay: float = 5e-4
     momentum: float = 0.9
     ema: float = 0.998
     label_smoothing: float = 0.1
+    label_disturbance: float = 0.0
+    class_weighting: float = 0.0
+    oversampling: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
     crowd_weight: float = 1.0
     dropout: float = 0.3
     gradient_clip: float = 5.0
@@ -114,13 +133,29 @@ class EpochResult:
         return self.label_loss + (self.crowd_loss or 0.0)
 
 
+@dataclass(frozen=True)
+class _OnDevice:
+    """The training faces where they are learnt: the whole set, crops as uint8."""
+
+    crops: Tensor
+    labels: Tensor
+    label: Tensor
+    crowd: Tensor
+
+    @classmethod
+    def of(cls, faces: FaceSet, targets: Targets, device: torch.device) -> "_OnDevice":
+        return cls(
+            faces.crops.to(device), faces.labels, targets.label.to(device), targets.crowd.to(device)
+        )
+
+
 @dataclass
 class _State:
     """What a run carries from step to step."""
 
     network: FaceNetwork
     averaged: AveragedModel
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     split: str
     step: int = 0
     epoch: int = 0
@@ -139,6 +174,7 @@ def train(
     start: Path | None = None,
     teacher: Teacher | None = None,
     resume: bool = False,
+    compiled: bool = False,
     on_step: Callable[[int, int, float], None] = unheard,
     on_epoch: Callable[[EpochResult], None] = unheard,
 ) -> list[EpochResult]:
@@ -147,7 +183,8 @@ def train(
     `run` receives `last/` (weights, averages, momentum: enough to resume), `best/` (the averaged
     weights of the best epoch) and `history.json`. Every epoch draws from its own seed, so that a
     resumed run takes the same steps as an uninterrupted one. `start` is an earlier run's `best/`
-    to start from in place of `backbone`; `teacher` softens the targets.
+    to start from in place of `backbone`; `teacher` softens the targets. `compiled` runs the steps
+    through torch.compile, which is faster on a GPU and slower on a CPU (docs/log.md).
 
     Raises:
         CheckpointUnusable: `resume` without a checkpoint, or with one of other settings or another
@@ -172,10 +209,11 @@ def train(
     elif read_checkpoint(run / "last") is not None:
         raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
     steps = settings.epochs * (len(training) // settings.batch_size)
-    train_faces = training_on(training, targets_of(training, settings, teacher), device)
+    train_faces = _OnDevice.of(training, targets_of(training, settings, teacher), device)
+    stepping: nn.Module = torch.compile(state.network) if compiled else state.network
     while state.epoch < settings.epochs and not _stalled(state, settings.patience):
         started = time.monotonic()
-        loss = _epoch(state, settings, train_faces, steps, on_step)
+        loss = _epoch(state, stepping, settings, train_faces, steps, on_step)
         state.epoch += 1
         result = validate(
             state.averaged.module, settings, validation, device, state.epoch, loss, started
@@ -247,13 +285,21 @@ def predict(
 
 
 def both_heads_loss(
-    logits: Logits, label: Tensor, crowd: Tensor, settings: TrainingSettings
+    logits: Logits,
+    label: Tensor,
+    crowd: Tensor,
+    settings: TrainingSettings,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean loss over the batch, nats, of target shares `label` and `crowd`, each (N, 7).
 
+    `weights` (7,) are those of the emotions in the label head's part.
+
     Faces that nobody voted on (crowd rows of zeros) count for the label head only.
     """
-    of_label = F.cross_entropy(logits.label, label, label_smoothing=settings.label_smoothing)
+    of_label = F.cross_entropy(
+        logits.label, label, weight=weights, label_smoothing=settings.label_smoothing
+    )
     voted = crowd.sum(1)
     per_face = -(crowd * F.log_softmax(logits.crowd, 1)).sum(1)
     return of_label + settings.crowd_weight * per_face.sum() / voted.sum().clamp(min=1)
@@ -264,13 +310,6 @@ def targets_of(faces: FaceSet, settings: TrainingSettings, teacher: Teacher | No
     if teacher is None:
         return hard_targets(faces)
     return soft_targets(faces, teacher, settings.teacher_weight, settings.teacher_votes)
-
-
-def training_on(
-    faces: FaceSet, targets: Targets, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops (still uint8) and both heads' targets on the device."""
-    return faces.crops.to(device), targets.label.to(device), targets.crowd.to(device)
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
@@ -317,15 +356,16 @@ def _start(
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.SGD(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=True,
-    )
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    rate = settings.learning_rate
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(groups, lr=rate)
+    else:
+        optimizer = torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=True)
     averaged = AveragedModel(network, avg_fn=None, multi_avg_fn=None, use_buffers=True)
     return _State(network, averaged, optimizer, split)
 
@@ -360,27 +400,33 @@ def _has_batch_norm(weights: Mapping[str, Tensor]) -> bool:
 
 def _epoch(
     state: _State,
+    stepping: nn.Module,
     settings: TrainingSettings,
-    faces: tuple[Tensor, Tensor, Tensor],
+    faces: _OnDevice,
     steps: int,
     on_step: Callable[[int, int, float], None],
 ) -> float:
-    crops, label, crowd = faces
-    device = crops.device
+    device = faces.crops.device
     seed = settings.seed * 1000 + state.epoch
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed + _DROPOUT_SEED)
     state.network.train()
     total, count = 0.0, 0
-    for places in _batches(len(label), settings.batch_size, random):
+    order = epoch_order(faces.labels, settings.oversampling, random)
+    weights = class_weights(faces.labels, settings.class_weighting).to(device)
+    for places in _batches(order, settings.batch_size):
         index = places.to(device)
         for group in state.optimizer.param_groups:
             factor = learning_rate_factor(state.step, steps, settings.warmup)
             group["lr"] = settings.learning_rate * factor
-        varied = augmented(crops[index], settings.side, settings.augmentation, random)
+        varied = augmented(faces.crops[index], settings.side, settings.augmentation, random)
+        label = disturbed(faces.label[index], settings.label_disturbance, random)
+        varied, label, crowd = mixed(
+            varied, label, faces.crowd[index], settings.mixup, settings.cutmix, random
+        )
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            logits = state.network(normalised(varied))
-        loss = both_heads_loss(logits, label[index], crowd[index], settings)
+            logits = stepping(normalised(varied))
+        loss = both_heads_loss(logits, label, crowd, settings, weights)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingDiverged(f"the loss is {value} at step {state.step}; lower the rate")
@@ -406,9 +452,8 @@ def _average(state: _State, decay: float) -> None:
             a.copy_(b)
 
 
-def _batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(count, generator=random)
-    return iter(torch.split(order[: count - count % size], size))
+def _batches(order: Tensor, size: int) -> Iterator[Tensor]:
+    return iter(torch.split(order[: len(order) - len(order) % size], size))
 
 
 def _stalled(state: _State, patience: int) -> bool:
@@ -419,9 +464,9 @@ def _write_last(state: _State, run: Path, settings: TrainingSettings) -> None:
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"averaged.{k}": v for k, v in state.averaged.module.state_dict().items()}
     for place, parameter in enumerate(_parameters(state.optimizer)):
-        momentum = state.optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{place}"] = momentum
+        for name, value in state.optimizer.state[parameter].items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{place}.{name}"] = value
     write_checkpoint(run / "last", Checkpoint(tensors, _metadata(state, settings)), state.step)
     history = [asdict(result) for result in state.history]
     (run / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
@@ -465,12 +510,13 @@ def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
         )
     state.network.load_state_dict(checkpoint.part("network"))
     state.averaged.module.load_state_dict(checkpoint.part("averaged"))
-    momenta = checkpoint.part("momentum")
     for place, parameter in enumerate(_parameters(state.optimizer)):
-        if str(place) in momenta:
-            state.optimizer.state[parameter]["momentum_buffer"] = momenta[str(place)].to(
-                parameter.device
-            )
+        kept = checkpoint.part(f"optimizer.{place}")
+        if f"momentum.{place}" in checkpoint.tensors:  # as it was written before there was AdamW
+            kept["momentum_buffer"] = checkpoint.tensors[f"momentum.{place}"]
+        for name, value in kept.items():
+            on = value if name == "step" else value.to(parameter.device)
+            state.optimizer.state[parameter][name] = on
     state.step, state.epoch = metadata["step"], metadata["epoch"]
     state.history = [EpochResult(**entry) for entry in metadata["history"]]
     state.best = EpochResult(**metadata["best"]) if metadata["best"] else None

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -300,3 +301,70 @@ def test_a_teacher_changes_what_is_learnt_and_is_held_to_on_resuming(
     assert hard[-1].train_loss != soft[-1].train_loss
     with pytest.raises(CheckpointUnusable, match="teacher"):
         train(SETTINGS, training, validation, tmp_path / "soft", None, CPU, resume=True)
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        {"optimizer": "adamw", "learning_rate": 0.003},
+        {"label_disturbance": 0.2},
+        {"class_weighting": 0.5},
+        {"oversampling": 0.5},
+        {"mixup": 0.2},
+        {"cutmix": 0.5},
+        {"weight_decay": 0.05},
+    ],
+    ids=lambda knob: next(iter(knob)),
+)
+def test_every_knob_changes_the_run_and_survives_a_kill(
+    tmp_path: Path,
+    training: FaceSet,
+    validation: FaceSet,
+    knob: dict[str, Any],
+) -> None:
+    twice = [place for place, label in enumerate(training.labels) if label < 2]
+    uneven = training.subset([*range(len(training)), *twice])
+    settings = replace(SETTINGS, epochs=2, **knob)
+    plain = train(replace(SETTINGS, epochs=2), uneven, validation, tmp_path / "plain", None, CPU)
+    whole = train(settings, uneven, validation, tmp_path / "whole", None, CPU)
+    assert whole[-1].loss != plain[-1].loss
+
+    def kill_after_one(result: EpochResult) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(settings, uneven, validation, tmp_path / "cut", None, CPU, on_epoch=kill_after_one)
+    resumed = train(settings, uneven, validation, tmp_path / "cut", None, CPU, resume=True)
+    assert without_times(resumed) == without_times(whole)
+
+
+def test_a_rare_emotion_weighs_more_where_weights_say_so() -> None:
+    logits = Logits(torch.zeros(2, 7), torch.tensor([[2.0] + [0.0] * 6] * 2))
+    label = torch.eye(7)[[0, 1]]
+    plain = replace(SETTINGS, label_smoothing=0.0)
+    nobody = torch.zeros(2, 7)
+    weights = torch.tensor([1.0, 3.0] + [1.0] * 5)
+    heavier = both_heads_loss(logits, label, nobody, plain, weights)
+    lighter = both_heads_loss(logits, label, nobody, plain)
+    missed = both_heads_loss(
+        Logits(logits.crowd[1:], logits.label[1:]), label[1:], nobody[1:], plain
+    )
+    assert float(heavier) == pytest.approx(float(lighter + missed))
+
+
+def test_a_compiled_run_takes_its_steps_through_what_was_compiled(
+    tmp_path: Path, training: FaceSet, validation: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+
+    def counting(network: torch.nn.Module) -> torch.nn.Module:
+        network.register_forward_hook(lambda *_: steps.append(network.training))
+        return network
+
+    monkeypatch.setattr(torch, "compile", counting)
+    settings = replace(SETTINGS, epochs=1)
+    train(settings, training, validation, tmp_path / "a", None, CPU, compiled=True)
+    assert steps.count(True) == len(training) // settings.batch_size
+    steps.clear()
+    train(settings, training, validation, tmp_path / "b", None, CPU)
+    assert not steps

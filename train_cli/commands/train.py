@@ -26,11 +26,12 @@ from train_cli.pictures import history_picture
 from train_cli.progress import step_progress
 from train_cli.reports import epochs_table, percent, settings_table
 from train_cli.splits import FaceSet, load_split
-from train_cli.training import EpochResult, Precision, TrainingSettings, train
+from train_cli.training import EpochResult, Optimizer, Precision, TrainingSettings, train
 
 # What the shipped members were trained with; other values were not compared.
 _DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
 _DEFAULT_RATE: Final[dict[Architecture, float]] = {"vgg19": 0.01, "resnet50": 0.02}
+_RECIPE: Final = "Recipe"
 
 
 def train_command(
@@ -58,6 +59,45 @@ def train_command(
     learning_rate: Annotated[
         float | None, typer.Option(help="Its peak; vgg19: 0.01, resnet50: 0.02.", min=1e-6)
     ] = None,
+    optimizer: Annotated[
+        Optimizer, typer.Option(help="adamw wants rates near 0.0003.", rich_help_panel=_RECIPE)
+    ] = "sgd",
+    weight_decay: Annotated[
+        float, typer.Option(help="L2 on convolutions and heads.", min=0, rich_help_panel=_RECIPE)
+    ] = 5e-4,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Of the labels.", min=0, max=0.9, rich_help_panel=_RECIPE)
+    ] = 0.1,
+    label_disturbance: Annotated[
+        float,
+        typer.Option(
+            help="Share of labels replaced at random.", min=0, max=1, rich_help_panel=_RECIPE
+        ),
+    ] = 0.0,
+    class_weighting: Annotated[
+        float,
+        typer.Option(
+            help="Rare emotions weigh frequency^-x in the loss.",
+            min=0,
+            max=2,
+            rich_help_panel=_RECIPE,
+        ),
+    ] = 0.0,
+    oversampling: Annotated[
+        float,
+        typer.Option(
+            help="Rare emotions are shown frequency^-x as often, augmented anew.",
+            min=0,
+            max=1,
+            rich_help_panel=_RECIPE,
+        ),
+    ] = 0.0,
+    mixup: Annotated[
+        float, typer.Option(help="Beta of mixup; 0: off.", min=0, rich_help_panel=_RECIPE)
+    ] = 0.0,
+    cutmix: Annotated[
+        float, typer.Option(help="Beta of CutMix; 0: off.", min=0, rich_help_panel=_RECIPE)
+    ] = 0.0,
     patience: Annotated[
         int, typer.Option(help="Stop after so many epochs without progress; 0: never.", min=0)
     ] = 0,
@@ -71,6 +111,9 @@ def train_command(
     seed: Seed = 0,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from RUN's last epoch.")] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="torch.compile: faster on a GPU, slower on a CPU.")
+    ] = False,
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -94,6 +137,14 @@ def train_command(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate or _DEFAULT_RATE[architecture],
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        label_disturbance=label_disturbance,
+        class_weighting=class_weighting,
+        oversampling=oversampling,
+        mixup=mixup,
+        cutmix=cutmix,
         patience=patience,
         precision=precision,
         seed=seed,
@@ -121,6 +172,7 @@ def train_command(
                 start=start,
                 teacher=taught,
                 resume=resume,
+                compiled=compiled,
                 on_step=on_step,
                 on_epoch=lambda result: _announce_epoch(console, result, epochs),
             )
