@@ -175,4 +175,4 @@ def _cut(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 @cache
 def _font(weight: Literal["normal", "bold"], size: int) -> ImageFont.FreeTypeFont:
     """The typeface that matplotlib ships."""
-    return ImageFont.truetype(findfont(FontProperties("DejaVu Sans", weight=weight)), size)
+    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans", weight=weight)), size)
