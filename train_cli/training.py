@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
@@ -210,7 +210,9 @@ def train(
         raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
     steps = settings.epochs * (len(training) // settings.batch_size)
     train_faces = _OnDevice.of(training, targets_of(training, settings, teacher), device)
-    stepping: nn.Module = torch.compile(state.network) if compiled else state.network
+    stepping: Callable[[Tensor], Logits] = (
+        torch.compile(state.network) if compiled else state.network
+    )
     while state.epoch < settings.epochs and not _stalled(state, settings.patience):
         started = time.monotonic()
         loss = _epoch(state, stepping, settings, train_faces, steps, on_step)
@@ -400,7 +402,7 @@ def _has_batch_norm(weights: Mapping[str, Tensor]) -> bool:
 
 def _epoch(
     state: _State,
-    stepping: nn.Module,
+    stepping: Callable[[Tensor], Logits],
     settings: TrainingSettings,
     faces: _OnDevice,
     steps: int,
