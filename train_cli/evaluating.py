@@ -80,6 +80,8 @@ class CrowdFigures:
         ferplus_accuracy: Share of those named like it; contempt is always missed.
         distance_faces: Faces with ten valid votes.
         distance_to_people: See `distance_to_people`.
+        classes: Per emotion, against the strict majority.
+        confusion: Faces with one, row: what most people said, contempt last; column: named.
     """
 
     faces: int
@@ -91,6 +93,23 @@ class CrowdFigures:
     ferplus_accuracy: float | None
     distance_faces: int
     distance_to_people: float | None
+    classes: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers that said about the same; both means are shares, 0 to 1.
+
+    Attributes:
+        answers: How many.
+        said: Mean of what they said.
+        happened: Mean of what was so.
+    """
+
+    answers: int
+    said: float
+    happened: float
 
 
 @dataclass(frozen=True)
@@ -144,7 +163,7 @@ def label_figures(probabilities: Array, labels: NDArray[np.int64]) -> LabelFigur
         nll=negative_log_likelihood(probabilities, labels),
         calibration_gap=expected_calibration_error(probabilities, labels),
         classes=class_figures(table),
-        confusion=tuple(tuple(int(n) for n in row) for row in table),
+        confusion=_plain(table),
     )
 
 
@@ -157,31 +176,40 @@ def crowd_figures(
     if not voted.any():
         return None
     named = probabilities.argmax(1)
-    clear = has_majority(votes)
+    clear, majority = has_majority(votes), crowd_majority(votes)
     winner, kept = ferplus_majority(votes)
+    # contempt's -1 is the last row
+    table = confusion(majority[clear], named[clear], EMOTION_COUNT + 1)
     distance, distance_faces = distance_to_people(probabilities, votes, seed)
     return CrowdFigures(
         faces=int(voted.sum()),
         nll=negative_log_likelihood(probabilities[voted], shares[voted]),
         share_gap=vote_share_gap(probabilities[voted], shares[voted]),
         majority_faces=int(clear.sum()),
-        majority_accuracy=_share(named == crowd_majority(votes), clear),
+        majority_accuracy=_share(named == majority, clear),
         ferplus_faces=int(kept.sum()),
         ferplus_accuracy=_share(named == winner, kept),
         distance_faces=distance_faces,
         distance_to_people=distance,
+        classes=class_figures(table),
+        confusion=_plain(table),
     )
 
 
-def confusion(labels: NDArray[np.int64], named: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts (7, 7): row the label, column the emotion named."""
-    table = np.zeros((EMOTION_COUNT, EMOTION_COUNT), dtype=np.int64)
-    np.add.at(table, (labels, named), 1)
+def confusion(
+    right: NDArray[np.int64], named: NDArray[np.int64], rows: int = EMOTION_COUNT
+) -> NDArray[np.int64]:
+    """Counts (rows, 7): row the right answer, column the emotion named."""
+    table = np.zeros((rows, EMOTION_COUNT), dtype=np.int64)
+    np.add.at(table, (right, named), 1)
     return table
 
 
 def class_figures(table: NDArray[np.int64]) -> tuple[ClassFigures, ...]:
-    """Precision, recall and F1 per emotion of a confusion table (7, 7)."""
+    """Precision, recall and F1 per emotion of a confusion table (7 or more, 7).
+
+    Rows past the seven are answers that are never given: faces named wrongly, whatever the name.
+    """
     figures = []
     for place, emotion in enumerate(EMOTIONS):
         right, labelled, named = (
@@ -252,15 +280,31 @@ def distance_to_people(
     return (total / count if count else None), len(chosen)
 
 
+def reliability(said: Array, happened: Array, bins: int) -> tuple[Bin, ...]:
+    """What was said (N,) in equal-width bins, against what happened (N,); empty bins are left out.
+
+    Source: Guo et al. 2017.
+    """
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    return tuple(
+        Bin(int(inside.sum()), float(said[inside].mean()), float(happened[inside].mean()))
+        for inside in (place == b for b in range(bins))
+        if inside.any()
+    )
+
+
 def total_variation(one: Array, other: Array) -> Array:
     """Half the summed absolute differences per row (N,), 0 to 1."""
     return np.asarray(np.abs(one - other).sum(1) / 2)
 
 
 def _binned_gap(said: Array, happened: Array, bins: int) -> float:
-    place = np.minimum((said * bins).astype(np.int64), bins - 1)
-    differences = np.bincount(place, weights=said - happened, minlength=bins)
-    return float(np.abs(differences).sum() / len(said))
+    gaps = (b.answers * abs(b.said - b.happened) for b in reliability(said, happened, bins))
+    return sum(gaps) / len(said)
+
+
+def _plain(table: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(n) for n in row) for row in table)
 
 
 def _share(right: NDArray[np.bool_], of: NDArray[np.bool_]) -> float | None:

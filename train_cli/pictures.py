@@ -14,13 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_model.emotions import EMOTIONS
-from train_cli.evaluating import LabelFigures
+from train_cli.evaluating import Figures
 from train_cli.training import EpochResult
+from train_cli.votes import VOTE_COLUMNS
 
 _DOTS_PER_INCH: Final = 150
 _DARK_CELL: Final = 0.5
@@ -33,35 +35,48 @@ _TILE: Final = 196
 _LINE, _MARGIN, _FRAME = 17, 14, 4
 
 
-def confusion_picture(figures: LabelFigures, title: str) -> bytes:
-    """The confusion matrix: shades are shares of a row (a label), digits faces and shares."""
-    counts = np.array(figures.confusion)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure = Figure(figsize=(7.6, 6.8), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*counts.shape):
-        if not counts[row, column]:
-            continue
-        share = shares[row, column]
-        axes.text(
-            column,
-            row,
-            f"{share:.0%}\n{counts[row, column]}",
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            color="white" if share > _DARK_CELL else "black",
-        )
-    places = range(len(EMOTIONS))
-    axes.set_xticks(places, EMOTIONS, rotation=30, ha="right")
-    axes.set_yticks(places, [f"{e} ({n})" for e, n in zip(EMOTIONS, counts.sum(1), strict=True)])
-    axes.set_xlabel("answer")
-    axes.set_ylabel("label (faces)")
-    axes.set_title(f"{title}\n{figures.accuracy:.1%} of {figures.faces} faces", fontsize=11)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0))
-    bar.set_label("share of the label's faces")
+def confusion_picture(figures: Figures, title: str) -> bytes:
+    """Both heads' confusion matrices: shades are shares of a row, digits shares and faces.
+
+    The crowd head's, against what most people said, is left out where nobody voted.
+    """
+    heads = [(figures.label.confusion, "label", f"label head: {figures.label.accuracy:.1%}")]
+    if figures.crowd and figures.crowd.majority_accuracy is not None:
+        right = f"crowd head: {figures.crowd.majority_accuracy:.1%}"
+        heads.append((figures.crowd.confusion, "what most people said", right))
+    figure = Figure(figsize=(6.9 * len(heads) + 0.7, 6.6), layout="constrained")
+    panels = figure.subplots(1, len(heads), squeeze=False)[0]
+    for axes, (confusion, rows, accuracy) in zip(panels, heads, strict=True):
+        counts = np.array(confusion)
+        image = _matrix(axes, counts, rows)
+        axes.set_title(f"{accuracy} of {counts.sum()} faces", fontsize=11)
+    bar = figure.colorbar(image, ax=panels, shrink=0.8, format=PercentFormatter(1, decimals=0))
+    bar.set_label("share of the row's faces")
+    figure.suptitle(title, fontsize=12)
     return _png(figure)
+
+
+def _matrix(axes: Axes, counts: NDArray[np.int64], rows: str) -> AxesImage:
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    for (row, column), share in np.ndenumerate(shares):
+        if counts[row, column]:
+            axes.text(
+                column,
+                row,
+                f"{share:.0%}\n{counts[row, column]}",
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color="white" if share > _DARK_CELL else "black",
+            )
+    names = VOTE_COLUMNS[: len(counts)]
+    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=30, ha="right")
+    axes.set_yticks(
+        range(len(names)), [f"{name} ({n})" for name, n in zip(names, counts.sum(1), strict=True)]
+    )
+    axes.set_xlabel("answer")
+    axes.set_ylabel(f"{rows} (faces)")
+    return axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
 
 
 def history_picture(history: Sequence[EpochResult], title: str) -> bytes:

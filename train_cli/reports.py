@@ -11,7 +11,7 @@ from rich.table import Table
 from fer_model.blend import Calibration
 from fer_model.emotions import EMOTIONS
 from train_cli.ensembles import BLEND
-from train_cli.evaluating import Figures, LabelFigures
+from train_cli.evaluating import ClassFigures, Figures, LabelFigures
 from train_cli.packing import PackReport
 from train_cli.training import EpochResult, TrainingSettings
 
@@ -56,10 +56,10 @@ def splits_table(splits: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def classes_table(label: LabelFigures) -> Table:
-    """A line per emotion: precision, recall and F1 of the label head."""
-    table = _table("per emotion, label head", "emotion", "faces", "precision", "recall", "F1")
-    for row in label.classes:
+def classes_table(head: str, classes: Sequence[ClassFigures]) -> Table:
+    """A line per emotion: precision, recall and F1 of that head."""
+    table = _table(f"per emotion, {head} head", "emotion", "faces", "precision", "recall", "F1")
+    for row in classes:
         table.add_row(
             row.emotion,
             str(row.faces),

@@ -11,6 +11,7 @@ from train_cli.evaluating import (
     expected_calibration_error,
     judge,
     label_figures,
+    reliability,
     total_variation,
     vote_share_gap,
 )
@@ -162,3 +163,24 @@ def test_headline_figures_are_named_with_their_prefix() -> None:
     flat = judge(rows, rows, np.array([SAD]), votes({"sad": 10})).flat("test.vgg19")
     assert flat["test.vgg19.crowd_majority"] == 1
     assert flat["test.vgg19.distance_to_people"] == pytest.approx(0.1)
+
+
+def test_the_crowd_heads_confusion_has_a_row_for_contempt_which_no_answer_matches() -> None:
+    said = np.array([sure(HAPPY), sure(HAPPY), sure(SAD), sure(SAD)])
+    people = votes(
+        {"happy": 9, "sad": 1}, {"contempt": 8, "happy": 2}, {"sad": 10}, {"unknown": 10}
+    )
+    figures = crowd_figures(said, people)
+    assert figures is not None
+    assert len(figures.confusion) == 8
+    assert figures.confusion[7][HAPPY] == 1
+    assert sum(map(sum, figures.confusion)) == figures.majority_faces == 3
+    happy = figures.classes[HAPPY]
+    assert (happy.faces, happy.precision, happy.recall) == (1, 0.5, 1.0)
+
+
+def test_reliability_bins_what_was_said_with_what_happened() -> None:
+    said = np.array([0.05, 0.15, 0.95, 1.0])
+    low, high = reliability(said, np.array([0.0, 1.0, 1.0, 0.0]), 5)
+    assert (low.answers, low.said, low.happened) == (2, pytest.approx(0.1), 0.5)
+    assert (high.answers, high.said, high.happened) == (2, pytest.approx(0.975), 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from tests.train_cli.generated import face
-from train_cli.evaluating import label_figures
+from train_cli.evaluating import judge
 from train_cli.pictures import Tile, confusion_picture, contact_sheet, history_picture
 from train_cli.training import EpochResult
 
@@ -13,13 +13,17 @@ def opened(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
-def test_the_confusion_matrix_is_a_picture_of_its_shares() -> None:
+def test_the_confusion_matrices_are_a_picture_of_their_shares() -> None:
     labels = np.arange(70) % 7
-    right = confusion_picture(label_figures(np.eye(7)[labels], labels), "all right")
-    wrong = confusion_picture(label_figures(np.eye(7)[(labels + 1) % 7], labels), "all wrong")
-    assert opened(right).format == "PNG"
-    assert min(opened(right).size) > 600
-    assert right != wrong
+    said = np.eye(7)[labels]
+    silent = judge(said, said, labels, np.zeros((70, 10), np.float32))
+    voted = judge(said, said, labels, 10 * np.eye(10, dtype=np.float32)[labels])
+    label_only, both = (opened(confusion_picture(f, "all right")) for f in (silent, voted))
+    assert label_only.format == "PNG"
+    assert min(label_only.size) > 600
+    assert both.width > 1.5 * label_only.width
+    wrong = judge(said, np.roll(said, 1, 1), labels, np.zeros((70, 10), np.float32))
+    assert confusion_picture(wrong, "all right") != confusion_picture(silent, "all right")
 
 
 def test_the_curves_are_drawn_with_and_without_votes() -> None:

@@ -123,7 +123,7 @@ def evaluate_command(
     page.print(figures_table("as published" if leak_free else "figures", figures))
     if leak_free:
         page.print(figures_table("leak-free: no image identical to a training one", leak_free))
-    page.print(classes_table(figures[BLEND].label))
+    page.print(classes_table("label", figures[BLEND].label.classes))
     page.print(confusion_table(figures[BLEND].label))
 
 
@@ -159,6 +159,6 @@ def _write_report(out: Path, document: dict[str, Any], blend: Figures, title: st
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-        (out / "confusion.png").write_bytes(confusion_picture(blend.label, title))
+        (out / "confusion.png").write_bytes(confusion_picture(blend, title))
     except OSError as error:
         raise RunRefused(f"{out} cannot be written: {error}") from error
