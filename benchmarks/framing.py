@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.scenes import bordered
 from fer_model import alignment
 from fer_model.alignment import face_crop, frame_of
 from fer_model.detection import Detector
@@ -52,9 +53,7 @@ def enlarged(path: Path) -> NDArray[np.uint8]:
     face = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if face is None:
         raise SystemExit(f"{path} is no image")
-    large = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    edges = (BORDER,) * 4
-    return np.asarray(cv2.copyMakeBorder(large, *edges, cv2.BORDER_REPLICATE), np.uint8)
+    return bordered(np.asarray(face, np.uint8), SIDE, BORDER)
 
 
 def report(landmarks: list[Landmarks], sought: int) -> None:
@@ -72,17 +71,17 @@ def report(landmarks: list[Landmarks], sought: int) -> None:
         low, middle, high = np.percentile(values, [5, 50, 95])
         now = getattr(alignment, name)
         print(f"{name:14} median {middle:.3f} (5 % {low:.3f}, 95 % {high:.3f}), in use {now:.3f}")
-    errors = [corner_error(five) for five in landmarks]
+    true = Square(BORDER + SIDE / 2, BORDER + SIDE / 2, SIDE)
+    errors = [corner_error(frame_of(five), true) for five in landmarks]
     percentiles = ", ".join(f"{q} % {np.percentile(errors, q):.1f}" for q in (50, 95, 99))
     print(f"corners of the crop from the true frame, px of 48: {percentiles}")
 
 
-def corner_error(landmarks: Landmarks) -> float:
-    """Mean distance, in px of 48, of a crop's corners from the training face's own."""
+def corner_error(frame: Square, true: Square) -> float:
+    """Mean distance, in px of 48, of a frame's corners from those of the training face's own."""
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    true = Square(BORDER + SIDE / 2, BORDER + SIDE / 2, SIDE)
-    apart = frame_of(landmarks).to_image(corners, 1.0) - true.to_image(corners, 1.0)
-    return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) * 48 / SIDE
+    apart = frame.to_image(corners, 1.0) - true.to_image(corners, 1.0)
+    return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) * 48 / true.side
 
 
 def write_sheet(faces: list[tuple[NDArray[np.uint8], Landmarks]], out: Path) -> None:
