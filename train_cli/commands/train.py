@@ -29,8 +29,8 @@ from train_cli.splits import FaceSet, load_split
 from train_cli.training import EpochResult, Optimizer, Precision, TrainingSettings, train
 
 # What the shipped members were trained with; other values were not compared.
-_DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
-_DEFAULT_RATE: Final[dict[Architecture, float]] = {"vgg19": 0.01, "resnet50": 0.02}
+DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
+DEFAULT_RATE: Final[dict[Architecture, float]] = {"vgg19": 0.01, "resnet50": 0.02}
 _RECIPE: Final = "Recipe"
 
 
@@ -98,6 +98,9 @@ def train_command(
     cutmix: Annotated[
         float, typer.Option(help="Beta of CutMix; 0: off.", min=0, rich_help_panel=_RECIPE)
     ] = 0.0,
+    dropout: Annotated[
+        float, typer.Option(help="On pooled features.", min=0, max=0.9, rich_help_panel=_RECIPE)
+    ] = 0.3,
     patience: Annotated[
         int, typer.Option(help="Stop after so many epochs without progress; 0: never.", min=0)
     ] = 0,
@@ -133,10 +136,10 @@ def train_command(
         torch.set_num_threads(threads)
     settings = TrainingSettings(
         architecture=architecture,
-        side=side or _DEFAULT_SIDE[architecture],
+        side=side or DEFAULT_SIDE[architecture],
         epochs=epochs,
         batch_size=batch_size,
-        learning_rate=learning_rate or _DEFAULT_RATE[architecture],
+        learning_rate=learning_rate or DEFAULT_RATE[architecture],
         optimizer=optimizer,
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
@@ -145,6 +148,7 @@ def train_command(
         oversampling=oversampling,
         mixup=mixup,
         cutmix=cutmix,
+        dropout=dropout,
         patience=patience,
         precision=precision,
         seed=seed,
