@@ -34,7 +34,7 @@ from fer_model.errors import (
     VersionFormatUnknown,
     VersionMissing,
 )
-from fer_model.networks import ARCHITECTURES, Architecture, FaceNetwork
+from fer_model.networks import ARCHITECTURES, STEMS, Architecture, FaceNetwork, Stem
 
 DOCUMENT: Final = "version.json"
 
@@ -67,6 +67,7 @@ class MemberRecord:
     architecture: Architecture
     side: int
     precision: Precision
+    stem: Stem = "original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def write_version(
             members, figures or weights that are not finite, or a time without its zone.
     """
     _check(members, metadata)
-    records = tuple(MemberRecord(m.network.architecture, m.side, precision) for m in members)
+    records = tuple(
+        MemberRecord(m.network.architecture, m.side, precision, m.network.stem) for m in members
+    )
     folder.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
@@ -270,7 +273,7 @@ def _load(version: ModelVersion, record: MemberRecord) -> Member:
     try:
         state = unpacked(load_file(version.path / f"{record.architecture}.safetensors"))
         with torch.device("meta"):  # no memory and no random numbers for what is replaced
-            network = FaceNetwork(record.architecture)
+            network = FaceNetwork(record.architecture, stem=record.stem)
         network.load_state_dict(state, assign=True)
     except FileNotFoundError as error:
         raise VersionMissing(version.path, f"no {record.architecture}.safetensors in it") from error
@@ -324,10 +327,13 @@ def _to_json(records: Sequence[MemberRecord], metadata: VersionMetadata) -> dict
 
 def _from_json(path: Path, document: Mapping[str, Any]) -> ModelVersion:
     members = tuple(
-        MemberRecord(m["architecture"], int(m["side"]), m["precision"]) for m in document["members"]
+        MemberRecord(m["architecture"], int(m["side"]), m["precision"], m.get("stem", "original"))
+        for m in document["members"]
     )
     for member in members:
         if member.architecture not in ARCHITECTURES or member.precision not in PRECISIONS:
+            raise ValueError(f"unknown member {member}")
+        if member.stem not in STEMS:  # a newer program's, say
             raise ValueError(f"unknown member {member}")
         if member.side < 1:
             raise ValueError(f"a side of {member.side} px")

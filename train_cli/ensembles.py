@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fer_model.blend import Array, Calibrations, blended, tempered
 from fer_model.checkpoints import read_checkpoint
-from fer_model.networks import Architecture, FaceNetwork
+from fer_model.networks import STEMS, Architecture, FaceNetwork, Stem
 from fer_model.versions import Member, load_members, read_version, shipped_version
 from train_cli.errors import CheckpointUnusable
 from train_cli.evaluating import Figures, judge
@@ -79,7 +79,10 @@ def member_of_checkpoint(folder: Path) -> Member:
         architecture: Architecture = settings["architecture"]
         if architecture not in get_args(Architecture):
             raise ValueError(f"unknown architecture {architecture}")
-        network = FaceNetwork(architecture)
+        stem: Stem = settings.get("stem", "original")  # runs before there was a choice have none
+        if stem not in STEMS:
+            raise ValueError(f"unknown stem {stem}")
+        network = FaceNetwork(architecture, stem=stem)
         network.load_state_dict(dict(checkpoint.tensors))
         return Member(network.eval(), int(settings["side"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

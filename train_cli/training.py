@@ -28,6 +28,7 @@ from fer_model.networks import (
     Architecture,
     FaceNetwork,
     Logits,
+    Stem,
     calibrate_batch_norm,
     network_input,
     normalised,
@@ -57,6 +58,7 @@ class TrainingSettings:
     Attributes:
         architecture: Which member.
         side: Input side, px.
+        stem: Whether the backbone's first reduction is skipped.
         epochs: Passes over the training faces.
         batch_size: Faces a step.
         learning_rate: Its peak, after the warm-up.
@@ -86,6 +88,7 @@ class TrainingSettings:
 
     architecture: Architecture
     side: int
+    stem: Stem = "original"
     epochs: int = 10
     batch_size: int = 64
     learning_rate: float = 0.02
@@ -344,7 +347,7 @@ def _start(
     device: torch.device,
     split: str,
 ) -> _State:
-    network = FaceNetwork(settings.architecture, settings.dropout)
+    network = FaceNetwork(settings.architecture, settings.dropout, settings.stem)
     if start is not None:
         _start_from_run(network, start, split)
     elif backbone is not None:

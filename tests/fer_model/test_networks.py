@@ -96,6 +96,33 @@ def test_weights_of_something_else_are_refused(architecture: Architecture) -> No
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_finer_stem_has_the_same_weights_and_maps_twice_as_fine(
+    architecture: Architecture, faces: Tensor
+) -> None:
+    original, finer = FaceNetwork(architecture), FaceNetwork(architecture, stem="finer")
+    finer.load_state_dict(original.state_dict())
+    sides = []
+    for network in (original, finer):
+        last = [m for m in network.modules() if isinstance(m, nn.Conv2d)][-1]
+        last.register_forward_hook(lambda _m, _i, output: sides.append(output.shape[-1]))
+        with torch.inference_mode():
+            network.eval()(faces)
+    assert sides[1] in (2 * sides[0], 2 * sides[0] - 1)
+
+
+def test_vgg19_with_a_finer_stem_grows_from_vgg16_too(vgg16: nn.Sequential, faces: Tensor) -> None:
+    network = FaceNetwork("vgg19", stem="finer")
+    start_from_imagenet(network, named(vgg16))
+    finer = nn.Sequential(*vgg16)
+    finer[4] = nn.Identity()
+    calibrate_batch_norm(network, faces)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            network.eval().features(faces), finer(faces).mean((2, 3)), rtol=1e-3, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_both_heads_answer_for_every_face(architecture: Architecture, faces: Tensor) -> None:
     network = FaceNetwork(architecture).eval()
     with torch.inference_mode():

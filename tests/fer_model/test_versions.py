@@ -20,7 +20,7 @@ from fer_model.errors import (
     VersionMissing,
     VersionRefused,
 )
-from fer_model.networks import ARCHITECTURES
+from fer_model.networks import ARCHITECTURES, FaceNetwork
 from fer_model.versions import (
     DOCUMENT,
     Member,
@@ -68,6 +68,23 @@ def test_version_comes_back_as_it_was_written(version: ModelVersion) -> None:
     assert {record.side for record in found.members} == {32}
     assert found.path.name == found.digest
     assert found.digest.startswith(found.short)
+
+
+def test_a_finer_stem_comes_back_as_such(tmp_path: Path) -> None:
+    finer = FaceNetwork("resnet50", stem="finer")
+    written = write_version(tmp_path, [Member(finer, 32)], random_metadata(1), "fp16")
+    (loaded,) = load_members(read_version(written.path))
+    assert loaded.network.stem == "finer"
+    assert loaded.network.backbone.conv1.stride == (1, 1)  # type: ignore[union-attr]
+
+
+def test_a_document_from_before_there_were_stems_means_the_original(copy: Path) -> None:
+    def forget(document: dict[str, Any]) -> None:
+        for member in document["members"]:
+            del member["stem"]
+
+    found = read_version(rewritten(copy, forget))
+    assert {record.stem for record in found.members} == {"original"}
 
 
 def test_weights_come_back_in_sixteen_bits(version: ModelVersion) -> None:
@@ -236,6 +253,7 @@ def test_other_format_is_named(copy: Path) -> None:
         lambda d: d["members"][0].update(architecture="alexnet"),
         lambda d: d["members"][0].update(side=0),
         lambda d: d["members"][0].update(precision="fp8"),
+        lambda d: d["members"][0].update(stem="coarser"),
         lambda d: d["calibrations"]["crowd"].update(temperatures=[1.0]),
         lambda d: d["calibrations"]["label"].update(weights=[0.9, 0.9]),
         lambda d: d["calibrations"]["crowd"].update(biases="none"),

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from fer_model.emotions import EMOTIONS
+from fer_model.networks import Stem
 from train_cli.splits import FaceSet
 from train_cli.votes import VOTE_COLUMNS
 
@@ -94,7 +95,7 @@ def face_set(per_emotion: int, first: int = 0, votes: bool = True) -> FaceSet:
     )
 
 
-def small_backbone() -> tuple[nn.Module, int]:
+def small_backbone(_stem: Stem) -> tuple[nn.Module, int]:
     """A stand-in for a backbone: two convolutions with batch normalisation, 16 features."""
     return (
         nn.Sequential(
@@ -111,7 +112,7 @@ def small_backbone() -> tuple[nn.Module, int]:
     )
 
 
-def backbones() -> Iterator[tuple[str, Callable[[], tuple[nn.Module, int]]]]:
+def backbones() -> Iterator[tuple[str, Callable[[Stem], tuple[nn.Module, int]]]]:
     """The stand-in under both members' names."""
     yield "vgg19", small_backbone
     yield "resnet50", small_backbone
