@@ -7,6 +7,7 @@ carries a rotation, scale, shift and flip per face.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -27,6 +28,14 @@ class Augmentation:
         contrast: Largest change of contrast, as a share of it.
         erasing: Probability that a rectangle is blanked out.
         flip: Probability of a mirrored face.
+        blur: Largest deviation of a Gaussian blur, px of a 48 px face.
+        coarse: Probability that a face is brought down to one of `COARSE_SIDES` and back up.
+        gamma: Largest exponent of the levels, as a power of two to either side: 1 draws from
+            1/2 to 2, darker and brighter alike.
+        dimming: Largest loss of light, in halvings of it: 3 draws from all of it to an eighth.
+        fading: Largest loss of contrast, in halvings of it.
+        noise: Largest deviation of sensor noise at middle grey, levels of 255.
+        jpeg: Probability of JPEG compression, at a quality from `JPEG_QUALITIES`.
     """
 
     rotation: float = 12.0
@@ -36,6 +45,23 @@ class Augmentation:
     contrast: float = 0.3
     erasing: float = 0.3
     flip: float = 0.5
+    blur: float = 0.0
+    coarse: float = 0.0
+    gamma: float = 0.0
+    dimming: float = 0.0
+    fading: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+
+
+COARSE_SIDES: Final = (32, 24, 18, 14, 12)
+"""Px that a face of low resolution may have."""
+
+JPEG_QUALITIES: Final = (8.0, 70.0)
+"""Range of the quality that a compressed face draws from."""
+
+READ_NOISE: Final = 0.2
+"""Share of the noise's variance that does not depend on the light, as in `benchmarks`."""
 
 
 def augmented(
@@ -66,7 +92,97 @@ def augmented(
     contrast = (1 + draw(-1, 1) * strength.contrast).view(-1, 1, 1, 1)
     brightness = (draw(-1, 1) * strength.brightness).view(-1, 1, 1, 1)
     faces = ((faces - mean) * contrast + mean + brightness).clamp(0, 1)
-    return torch.where(_erased(count, side, strength.erasing, draw), mean, faces)
+    faces = torch.where(_erased(count, side, strength.erasing, draw), mean, faces)
+    # Nothing is drawn for what is off: a run of before these steps goes on as it began.
+    return _photographed(faces, strength, draw, generator)
+
+
+def _photographed(
+    faces: Tensor, strength: Augmentation, draw: _Draw, generator: torch.Generator
+) -> Tensor:
+    """What a camera and a file do to faces (N, 1, S, S), in their order."""
+    px = faces.shape[-1] / 48
+    if strength.blur:
+        faces = _blurred(faces, draw(0, strength.blur) * px)
+    if strength.coarse:
+        faces = _coarse(faces, draw(0, 1) < strength.coarse, draw(0, 1))
+    if strength.gamma:
+        exponent = 2 ** draw(-strength.gamma, strength.gamma)
+        faces = faces ** exponent.view(-1, 1, 1, 1)
+    if strength.fading:
+        mean = faces.mean((1, 2, 3), keepdim=True)
+        faces = mean + (faces - mean) * (0.5 ** draw(0, strength.fading)).view(-1, 1, 1, 1)
+    if strength.dimming:
+        faces = faces * (0.5 ** draw(0, strength.dimming)).view(-1, 1, 1, 1)
+    if strength.noise:
+        grain = torch.randn(faces.shape, generator=generator, device=generator.device)
+        sigma = (draw(0, strength.noise) / 255).view(-1, 1, 1, 1)
+        variance = sigma**2 * (READ_NOISE + (1 - READ_NOISE) * faces * 2)
+        faces = (faces + grain.to(faces.device) * variance.sqrt()).clamp(0, 1)
+    if strength.jpeg:
+        chosen = draw(0, 1) < strength.jpeg
+        faces = torch.where(chosen.view(-1, 1, 1, 1), _jpeg(faces, draw(*JPEG_QUALITIES)), faces)
+    return faces
+
+
+def _blurred(faces: Tensor, sigma: Tensor) -> Tensor:
+    """Faces (N, 1, S, S), each under a Gaussian of its own deviation (N,), px."""
+    reach = max(1, math.ceil(3 * float(sigma.max())))
+    offset = torch.arange(-reach, reach + 1, device=faces.device)
+    weights = torch.exp(-(offset**2) / (2 * sigma.clamp(min=1e-3)[:, None] ** 2))
+    weights = (weights / weights.sum(1, keepdim=True)).view(-1, 1, 1, 2 * reach + 1)
+    one = F.pad(faces, (reach,) * 4, mode="replicate").transpose(0, 1)  # (1, N, H, W)
+    across = F.conv2d(one, weights, groups=len(faces))
+    return F.conv2d(across, weights.transpose(2, 3), groups=len(faces)).transpose(0, 1)
+
+
+def _coarse(faces: Tensor, chosen: Tensor, place: Tensor) -> Tensor:
+    """The `chosen` faces at low resolution; `place`, 0 to 1, says at which of the sides."""
+    whole = faces.shape[-1]
+    which = torch.where(chosen, (place * len(COARSE_SIDES)).long(), -1)
+    out = faces.clone()
+    for number, side in enumerate(COARSE_SIDES):
+        rows = which == number
+        if bool(rows.any()):
+            small = F.interpolate(faces[rows], side, mode="area")
+            out[rows] = F.interpolate(small, whole, mode="bilinear", align_corners=False)
+    return out
+
+
+def _jpeg(faces: Tensor, quality: Tensor) -> Tensor:
+    """Faces (N, 1, S, S) in 0 to 1 as JPEG's luminance returns them, quality (N,) of 1 to 99.
+
+    Source: ITU-T T.81, A.3 and table K.1; the quality's scale is libjpeg's.
+    """
+    side = faces.shape[-1]
+    missing = -side % 8
+    padded = F.pad(faces * 255 - 128, (0, missing, 0, missing), mode="replicate")
+    count, blocks = len(faces), padded.shape[-1] // 8
+    tiles = padded.view(count, blocks, 8, blocks, 8).transpose(2, 3)  # (N, B, B, 8, 8)
+    cosines, steps = _cosines(faces), faces.new_tensor(_LUMINANCE_STEPS).view(8, 8)
+    percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1, 1, 1)
+    scaled = ((steps * percent + 50) / 100).floor().clamp(1, 255)
+    kept = (cosines @ tiles @ cosines.T / scaled).round() * scaled
+    back = (cosines.T @ kept @ cosines).transpose(2, 3).reshape(count, 1, side + missing, -1)
+    return ((back + 128).round().clamp(0, 255) / 255)[..., :side, :side]
+
+
+def _cosines(like: Tensor) -> Tensor:
+    """The orthonormal cosine transform of eight values, (8, 8)."""
+    place = torch.arange(8, dtype=like.dtype, device=like.device)
+    rows = torch.cos((2 * place[None] + 1) * place[:, None] * math.pi / 16) / 2
+    rows[0] /= math.sqrt(2)
+    return rows
+
+
+# fmt: off
+_LUMINANCE_STEPS: Final = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)
+# fmt: on
 
 
 def _erased(count: int, side: int, probability: float, draw: _Draw) -> Tensor:
