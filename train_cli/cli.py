@@ -6,6 +6,7 @@ from train_cli.commands.evaluate import evaluate_command
 from train_cli.commands.models import models_app
 from train_cli.commands.pack import pack_command
 from train_cli.commands.prepare import prepare_command
+from train_cli.commands.report import report_command
 from train_cli.commands.retrain import retrain_command
 from train_cli.commands.runs import runs_command
 from train_cli.commands.schedule import schedule_command
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("prepare")(prepare_command)
 app.command("train")(train_command)
+app.command("report")(report_command)
 app.command("evaluate")(evaluate_command)
 app.command("pack")(pack_command)
 app.command("retrain")(retrain_command)

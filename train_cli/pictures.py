@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_model.emotions import EMOTIONS
-from train_cli.evaluating import Figures
+from train_cli.evaluating import Bin, Figures
 from train_cli.training import EpochResult
 from train_cli.votes import VOTE_COLUMNS
 
@@ -79,10 +79,18 @@ def _matrix(axes: Axes, counts: NDArray[np.int64], rows: str) -> AxesImage:
     return axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
 
 
-def history_picture(history: Sequence[EpochResult], title: str) -> bytes:
-    """A run's losses and accuracies per epoch; the epoch that was kept is marked."""
-    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
+def curves_picture(
+    history: Sequence[EpochResult],
+    rates: Sequence[tuple[float, float]],
+    kept: int,
+    title: str,
+) -> bytes:
+    """A run's losses, accuracies and learning rate per epoch; the epoch `kept` is marked.
+
+    `rates` are (epoch, learning rate).
+    """
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    losses, accuracies, rate = figure.subplots(1, 3, width_ratios=(4, 4, 3))
     _line(losses, history, [e.train_loss for e in history], "training, smoothed and augmented")
     _line(losses, history, [e.loss for e in history], "validation, both heads")
     _line(losses, history, [e.label_loss for e in history], "validation, label head")
@@ -93,14 +101,45 @@ def history_picture(history: Sequence[EpochResult], title: str) -> bytes:
         _line(accuracies, history, crowd, "crowd majority")
     accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     accuracies.set_ylabel("validation accuracy")
-    best = min(history, key=lambda epoch: epoch.loss).epoch
-    for axes in (losses, accuracies):
-        axes.axvline(best, color="grey", linestyle=":", linewidth=1.2, label=f"kept: epoch {best}")
-        axes.set_xlabel("epoch")
+    rate.plot(*zip(*rates, strict=True), color="C4")
+    rate.set_ylabel("learning rate")
+    rate.set_ylim(bottom=0)
+    for axes in (losses, accuracies, rate):
+        axes.axvline(kept, color="grey", linestyle=":", linewidth=1.2, label=f"kept: epoch {kept}")
+        axes.set_xlim(0, len(history) + 0.5)
+        axes.set_xlabel("epochs done")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
-        axes.legend(fontsize=8)
-    figure.suptitle(title, fontsize=11)
+    losses.legend(fontsize=8)
+    accuracies.legend(fontsize=8)
+    figure.suptitle(title, fontsize=12)
+    return _png(figure)
+
+
+def calibration_picture(
+    confidence: Sequence[Bin], share: Sequence[Bin] | None, title: str
+) -> bytes:
+    """What a head said against what was so, above how often it said it, for each head.
+
+    `share`, the crowd head's, is left out where nobody voted.
+    """
+    heads = [(confidence, "label head: confidence", "share that was right")]
+    if share is not None:
+        heads.append((share, "crowd head: predicted share", "share of the votes"))
+    figure = Figure(figsize=(5.4 * len(heads), 5.6), layout="constrained")
+    grid = figure.subplots(2, len(heads), squeeze=False, sharex="col", height_ratios=(4, 1))
+    for (above, below), (bins, said, happened) in zip(grid.T, heads, strict=True):
+        places = [b.said for b in bins]
+        above.plot((0, 1), (0, 1), color="grey", linestyle=":", label="taken at its word")
+        above.plot(places, [b.happened for b in bins], marker="o", markersize=4, label="measured")
+        above.set(xlim=(0, 1), ylim=(0, 1), ylabel=happened)
+        below.bar(places, [b.answers for b in bins], width=0.7 / len(bins))
+        below.set(xlabel=said, ylabel="answers")
+        below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.legend(fontsize=8)
+        above.grid(alpha=0.25)
+    figure.suptitle(title, fontsize=12)
     return _png(figure)
 
 

@@ -19,7 +19,7 @@ def unheard(*progress: object) -> None:
 class OnStep(Protocol):
     """Told after every training step."""
 
-    def __call__(self, step: int, steps: int, loss: float) -> None:
+    def __call__(self, step: int, steps: int, loss: float, /) -> None:
         """`step` of `steps` is done; `loss` is the epoch's mean so far."""
 
 
@@ -27,7 +27,7 @@ class OnStep(Protocol):
 def step_progress(console: Console, title: str) -> Iterator[OnStep]:
     """A callback that shows steps, loss and the time left on `console`."""
     if not console.is_terminal:
-        yield _Lines(console, title)
+        yield StepLines(console, title)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -68,11 +68,14 @@ def face_progress(
         yield lambda count: progress.advance(task, count)
 
 
-class _Lines:
+class StepLines:
+    """A callback that prints steps and loss once a minute, and when the last step is done."""
+
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title, self._next = console, title, 0.0
 
-    def __call__(self, step: int, steps: int, loss: float) -> None:
+    def __call__(self, step: int, steps: int, loss: float, /) -> None:
+        """As `OnStep`."""
         now = time.monotonic()
         if now < self._next and step < steps:
             return

@@ -138,7 +138,7 @@ def settings_table(settings: TrainingSettings) -> Table:
 
 
 def epochs_table(history: Sequence[EpochResult], best: EpochResult) -> Table:
-    """A line per epoch; the best one is bold."""
+    """A line per epoch; the best one is marked."""
     table = _table(
         "epochs",
         "epoch",
@@ -147,6 +147,7 @@ def epochs_table(history: Sequence[EpochResult], best: EpochResult) -> Table:
         "label",
         "crowd majority",
         "seconds",
+        "",
     )
     for result in history:
         table.add_row(
@@ -156,6 +157,7 @@ def epochs_table(history: Sequence[EpochResult], best: EpochResult) -> Table:
             percent(result.label_accuracy),
             percent(result.crowd_accuracy),
             number(result.seconds, 0),
+            "best" if result == best else "",
             style="bold" if result == best else None,
         )
     return table

@@ -4,8 +4,14 @@ import numpy as np
 from PIL import Image
 
 from tests.train_cli.generated import face
-from train_cli.evaluating import judge
-from train_cli.pictures import Tile, confusion_picture, contact_sheet, history_picture
+from train_cli.evaluating import Bin, judge
+from train_cli.pictures import (
+    Tile,
+    calibration_picture,
+    confusion_picture,
+    contact_sheet,
+    curves_picture,
+)
 from train_cli.training import EpochResult
 
 
@@ -29,8 +35,15 @@ def test_the_confusion_matrices_are_a_picture_of_their_shares() -> None:
 def test_the_curves_are_drawn_with_and_without_votes() -> None:
     voted = [EpochResult(n, 3 / n, 1 / n, 1.0, 0.5, 0.6, 9.0) for n in (1, 2, 3)]
     silent = [EpochResult(n, 3 / n, 1 / n, None, 0.5, None, 9.0) for n in (1, 2, 3)]
-    assert opened(history_picture(voted, "run")).format == "PNG"
-    assert history_picture(voted, "run") != history_picture(silent, "run")
+    rates = [(0.0, 0.001), (1.0, 0.01), (3.0, 0.0)]
+    assert opened(curves_picture(voted, rates, 2, "run")).format == "PNG"
+    assert curves_picture(voted, rates, 2, "run") != curves_picture(silent, rates, 2, "run")
+
+
+def test_calibration_is_drawn_for_as_many_heads_as_there_are() -> None:
+    bins = [Bin(10, 0.1, 0.2), Bin(30, 0.9, 0.7)]
+    one, two = (opened(calibration_picture(bins, share, "run")) for share in (None, bins))
+    assert two.width > 1.5 * one.width
 
 
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:

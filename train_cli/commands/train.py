@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import torch
 import typer
@@ -18,15 +18,15 @@ from train_cli.commands.options import (
     Seed,
     expected_failures,
     messages,
-    results,
     torch_device,
 )
+from train_cli.commands.report import made_report, print_report
 from train_cli.distillation import read_teacher
-from train_cli.pictures import history_picture
-from train_cli.progress import step_progress
-from train_cli.reports import epochs_table, percent, settings_table
+from train_cli.reports import settings_table
 from train_cli.splits import FaceSet, load_split
 from train_cli.training import EpochResult, Optimizer, Precision, TrainingSettings, train
+from train_cli.training_display import training_display
+from train_cli.training_report import FOLDER, TrainingReport, read_history
 
 # What the shipped members were trained with; other values were not compared.
 DEFAULT_SIDE: Final[dict[Architecture, int]] = {"vgg19": 48, "resnet50": 64}
@@ -124,8 +124,8 @@ def train_command(
 
     Every epoch ends with a checkpoint: RUN/best holds the averaged weights of the epoch with the
     least validation loss, which `pack` takes; RUN/last is what --resume goes on from after a
-    kill, with the same settings, to the same result. RUN/history.json and history.png show the
-    run. A RUN that holds a run already is never overwritten.
+    kill, with the same settings, to the same result. RUN/report is what `train_cli report` makes
+    of it. A RUN that holds a run already is never overwritten.
 
     Example: `train_cli train resnet50 --split datasets/fer2013 --run runs/resnet50
     --backbone resnet50_imagenet.safetensors --epochs 14`
@@ -165,7 +165,8 @@ def train_command(
         if dry_run:
             typer.echo(json.dumps(asdict(settings)) if as_json else "dry run: nothing trained")
             return
-        with step_progress(console, architecture) as on_step:
+        earlier = read_history(run) if resume else ()
+        with training_display(console, settings, earlier) as display:
             history = train(
                 settings,
                 faces,
@@ -177,12 +178,14 @@ def train_command(
                 teacher=taught,
                 resume=resume,
                 compiled=compiled,
-                on_step=on_step,
-                on_epoch=lambda result: _announce_epoch(console, result, epochs),
+                on_step=display.on_step,
+                on_epoch=display.on_epoch,
             )
-        title = f"{architecture} at {settings.side} px, {len(faces)} faces"
-        (run / "history.png").write_bytes(history_picture(history, title))
-    _report(history, run, as_json)
+        report = made_report(console, run, validation, on_device)
+    if as_json:
+        typer.echo(json.dumps(_document(history, report)))
+    else:
+        print_report(report)
 
 
 def _announce(
@@ -202,25 +205,10 @@ def _announce(
         console.print("no votes: the crowd head stays untrained; prepare with --votes")
 
 
-def _announce_epoch(console: Console, result: EpochResult, epochs: int) -> None:
-    console.print(
-        f"epoch {result.epoch}/{epochs}: train loss {result.train_loss:.3f}, validation loss "
-        f"{result.loss:.3f}, label {percent(result.label_accuracy)}, crowd majority "
-        f"{percent(result.crowd_accuracy)}, {result.seconds:.0f} s",
-        soft_wrap=True,
-    )
-
-
-def _report(history: Sequence[EpochResult], run: Path, as_json: bool) -> None:
-    best = min(history, key=lambda result: result.loss)
-    if as_json:
-        document = {
-            "checkpoint": str(run / "best"),
-            "best": asdict(best),
-            "epochs": [asdict(result) for result in history],
-        }
-        typer.echo(json.dumps(document))
-        return
-    page = results()
-    page.print(epochs_table(history, best))
-    page.print(f"best epoch {best.epoch}: {run / 'best'}; curves: {run / 'history.png'}")
+def _document(history: Sequence[EpochResult], report: TrainingReport) -> dict[str, Any]:
+    return {
+        "checkpoint": str(report.run / "best"),
+        "best": asdict(min(history, key=lambda result: result.loss)),
+        "epochs": [asdict(result) for result in history],
+        "report": str(report.run / FOLDER),
+    }

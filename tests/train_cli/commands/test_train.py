@@ -23,7 +23,8 @@ def test_a_run_is_announced_trained_and_reported(prepared: Path, tmp_path: Path)
     assert "epoch 2/2: train loss" in result.stderr
     assert "best epoch" in result.stdout
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"best", "last", "history.json", "history.png"}
+    assert names == {"best", "last", "history.json", "report"}
+    assert (tmp_path / "run" / "report" / "report.md").is_file()
 
 
 def test_json_is_all_there_is_on_stdout(prepared: Path, tmp_path: Path) -> None:
@@ -31,6 +32,7 @@ def test_json_is_all_there_is_on_stdout(prepared: Path, tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert [epoch["epoch"] for epoch in document["epochs"]] == [1, 2]
     assert document["best"] in document["epochs"]
+    assert (Path(document["report"]) / "curves.png").is_file()
 
 
 def test_a_dry_run_tells_the_settings_and_writes_nothing(prepared: Path, tmp_path: Path) -> None:
