@@ -4,6 +4,7 @@ Everything is generated but the face, so that nothing needs a download. The back
 the same few; which one, and where the face is, comes from the generator that is handed in.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,7 +60,7 @@ def scene_of(
         raise ValueError(f"a face of {side} px does not fit into {HEIGHT} px")
     x = random.uniform(reach, WIDTH - reach)
     y = random.uniform(reach, HEIGHT - reach)
-    place = Square(x, y, side, np.radians(degrees))
+    place = Square(x, y, side, math.radians(degrees))
     behind = _background(int(random.integers(BACKGROUNDS)))
     canvas = behind[:, ::-1] if random.random() < 0.5 else behind
     return Scene(_pasted(canvas, face, place), place)
@@ -69,17 +70,22 @@ def _pasted(canvas: NDArray[np.uint8], face: NDArray[np.uint8], place: Square) -
     side = round(place.side)
     border = round(side * BORDER)
     patch = bordered(face, side, border)
-    cosine, sine = np.cos(place.angle), np.sin(place.angle)
-    turn = np.array([[cosine, -sine], [sine, cosine]])
     centre = np.array([place.x, place.y])
+    reach = patch.shape[0] * math.sqrt(0.5) + 2
+    left, top = np.maximum(np.floor(centre - reach), 0).astype(int).tolist()
+    image = canvas.copy()
+    around = image[top : math.ceil(place.y + reach), left : math.ceil(place.x + reach)]
+    cosine, sine = math.cos(place.angle), math.sin(place.angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
     # OpenCV counts from the middle of a pixel.
-    matrix = np.column_stack([turn, centre - turn @ np.full(2, patch.shape[0] / 2 - 0.5) - 0.5])
-    size = (canvas.shape[1], canvas.shape[0])
+    middle = np.full(2, patch.shape[0] / 2 - 0.5)
+    matrix = np.column_stack([turn, centre - (left, top) - turn @ middle - 0.5])
+    size = (around.shape[1], around.shape[0])
     grey = cv2.warpAffine(patch, matrix, size, flags=cv2.INTER_LINEAR)
     opaque = cv2.warpAffine(_fade(side, border), matrix, size, flags=cv2.INTER_LINEAR)
     colour = np.clip(grey[..., None] * np.array(SKIN, np.float32), 0, 255)
-    mixed = canvas + (colour - canvas) * opaque[..., None]
-    return np.asarray(np.round(mixed), np.uint8)
+    around[:] = np.round(around + (colour - around) * opaque[..., None])
+    return image
 
 
 def _fade(side: int, border: int) -> NDArray[np.float32]:
