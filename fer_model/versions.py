@@ -38,8 +38,12 @@ from fer_model.networks import ARCHITECTURES, STEMS, Architecture, FaceNetwork, 
 
 DOCUMENT: Final = "version.json"
 
-FORMAT: Final = 1
-"""Number of the layout above; a version of another number is refused."""
+FORMAT: Final = 2
+"""Number of the layout above as it is written. Format 2 may give a member another stem and a
+calibration an exchange: a program that does not know of them would answer something else."""
+
+_READABLE: Final = (1, FORMAT)
+"""Formats that are read; a version of another is refused."""
 
 Precision = Literal["int8", "fp16", "fp32"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
@@ -174,7 +178,7 @@ def read_version(path: Path) -> ModelVersion:
     try:
         document = json.loads((path / DOCUMENT).read_text(encoding="utf-8"))
         found, labels = document["format"], document["labels"]
-        if found != FORMAT:
+        if found not in _READABLE:
             raise VersionFormatUnknown(path, found, FORMAT)
         if tuple(labels) != EMOTIONS:
             raise LabelOrderMismatch(path, tuple(labels))
@@ -360,6 +364,7 @@ def _calibration(values: Mapping[str, Any], members: int) -> Calibration:
         tuple(values["weights"]),
         float(values["sharpness"]),
         tuple(values["biases"]),
+        tuple(tuple(row) for row in values.get("exchange", ())),
     )
 
 

@@ -290,8 +290,11 @@ def log_blend(logits: Sequence[Tensor], calibration: Calibration) -> Tensor:
             )
         ]
     ).sum(0)
-    biases = mean.new_tensor(calibration.biases)
-    return F.log_softmax(calibration.sharpness * (mean + _SMALLEST).log() + biases, dim=1)
+    log = (mean + _SMALLEST).log()
+    last = calibration.sharpness * log + mean.new_tensor(calibration.biases)
+    if calibration.exchange:
+        last = last + log @ mean.new_tensor(calibration.exchange)
+    return F.log_softmax(last, dim=1)
 
 
 def _fit(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_model.blend import Calibrations, fit_calibration
+from fer_model.blend import Calibrations, fit_calibration, fit_exchange
 from fer_model.emotions import EMOTION_COUNT
 from fer_model.versions import (
     Member,
@@ -130,11 +130,15 @@ def pack(
 
 
 def fitted(logits: EnsembleLogits, faces: FaceSet) -> Calibrations:
-    """Both heads' calibrations: the crowd head on shares of votes, the label head on labels."""
-    voted = faces.has_crowd.numpy()
+    """Both heads' calibrations: the crowd head on shares of votes, the label head on labels.
+
+    The label head alone gets an exchange: to the crowd head it adds nothing out of fold.
+    """
+    voted, labels = faces.has_crowd.numpy(), faces.labels.numpy()
+    label = fit_calibration(logits.label, labels)
     return Calibrations(
         crowd=fit_calibration(logits.crowd[:, voted], faces.crowd.numpy()[voted]),
-        label=fit_calibration(logits.label, faces.labels.numpy()),
+        label=fit_exchange(label, logits.label, labels),
     )
 
 

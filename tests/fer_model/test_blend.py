@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from fer_model.blend import (
     blends,
     disagreement,
     fit_calibration,
+    fit_exchange,
     negative_log_likelihood,
 )
 
@@ -103,6 +106,39 @@ def test_fit_undoes_a_prior_that_was_shifted(truth: Array) -> None:
     assert np.array(calibration.biases) == pytest.approx(-shift, abs=0.1)
 
 
+def test_exchange_moves_one_emotions_share_by_anothers() -> None:
+    rows = np.zeros((7, 7))
+    rows[6, 4] = 0.5  # where neutral is unlikely, sad is less likely
+    calibration = Calibration((1.0,), (1.0,), exchange=tuple(map(tuple, rows.tolist())))
+    logits = np.zeros((1, 1, 7))
+    logits[0, 0, 6] = -4
+    plain, exchanged = (blended(logits, c)[0] for c in (Calibration.neutral(1), calibration))
+    log_neutral = np.log(plain[6])
+    expected = plain * np.exp([0, 0, 0, 0, 0.5 * log_neutral, 0, 0])
+    assert exchanged == pytest.approx(expected / expected.sum())
+
+
+def test_fit_finds_the_emotion_that_hides_in_another(truth: Array) -> None:
+    """Labels that say sad the more, the likelier fear is."""
+    log = np.log(truth)
+    skewed = log.copy()
+    skewed[:, 4] += 0.6 * (log[:, 2] - log[:, 2].mean())
+    labels = labels_drawn_from(softmax(skewed))
+    fit = fit_calibration(log[None], labels)
+    better = fit_exchange(fit, log[None], labels)
+    assert replace(better, biases=fit.biases, exchange=()) == fit
+    assert np.argmax(np.asarray(better.exchange)[2]) == 4
+    gaps = [np.abs(blended(log[None], c) - softmax(skewed)).mean() for c in (fit, better)]
+    assert gaps[1] < 0.6 * gaps[0]
+
+
+def test_exchange_is_next_to_nothing_where_the_members_are_right(truth: Array) -> None:
+    fit = fit_calibration(np.log(truth)[None], truth)
+    exchanged = fit_exchange(fit, np.log(truth)[None], truth)
+    assert np.abs(np.asarray(exchanged.exchange)).max() < 0.01
+    assert sum(exchanged.biases) == pytest.approx(0, abs=1e-9)
+
+
 def test_fit_never_makes_its_own_likelihood_worse(truth: Array) -> None:
     random = np.random.default_rng(4)
     members = np.stack([np.log(truth) * 3 + random.normal(0, s, truth.shape) for s in (1, 2)])
@@ -152,6 +188,9 @@ def test_fit_refuses_what_does_not_fit_together(logits: Array, targets: Array) -
         lambda: Calibration((1.0, 1.0), (1.5, -0.5)),
         lambda: Calibration((1.0,), (1.0,), float("nan")),
         lambda: Calibration((1.0,), (1.0,), 1.0, (0.0,)),
+        lambda: Calibration((1.0,), (1.0,), exchange=((0.0,) * 7,) * 6),
+        lambda: Calibration((1.0,), (1.0,), exchange=((0.0,) * 6,) * 7),
+        lambda: Calibration((1.0,), (1.0,), exchange=((float("inf"),) * 7,) * 7),
     ],
 )
 def test_calibration_refuses_numbers_that_mean_nothing(make: type[Calibration]) -> None:

@@ -87,6 +87,25 @@ def test_a_document_from_before_there_were_stems_means_the_original(copy: Path) 
     assert {record.stem for record in found.members} == {"original"}
 
 
+def test_an_exchange_comes_back_as_it_was_written(member: Member, tmp_path: Path) -> None:
+    metadata = random_metadata(1)
+    rows = tuple(tuple(float(i == j) / 3 for j in range(7)) for i in range(7))
+    label = replace(metadata.calibrations.label, exchange=rows)
+    exchanging = replace(metadata, calibrations=replace(metadata.calibrations, label=label))
+    written = write_version(tmp_path, [member], exchanging)
+    assert read_version(written.path).metadata.calibrations.label.exchange == rows
+    assert read_version(written.path).metadata.calibrations.crowd.exchange == ()
+
+
+def test_a_version_of_format_1_means_no_exchange(copy: Path) -> None:
+    def as_it_was(document: dict[str, Any]) -> None:
+        document["format"] = 1
+        for calibration in (document["calibrations"]["crowd"], document["calibrations"]["label"]):
+            del calibration["exchange"]
+
+    assert read_version(rewritten(copy, as_it_was)).metadata == random_metadata()
+
+
 def test_weights_come_back_in_sixteen_bits(version: ModelVersion) -> None:
     for loaded, written in zip(load_members(version), random_members(), strict=True):
         assert loaded.side == written.side
@@ -238,9 +257,9 @@ def test_other_label_order_is_named(copy: Path) -> None:
 
 
 def test_other_format_is_named(copy: Path) -> None:
-    with pytest.raises(VersionFormatUnknown, match="format 2") as refused:
-        read_version(rewritten(copy, lambda document: document.update(format=2)))
-    assert refused.value.known == 1
+    with pytest.raises(VersionFormatUnknown, match="format 3") as refused:
+        read_version(rewritten(copy, lambda document: document.update(format=3)))
+    assert refused.value.known == 2
 
 
 @pytest.mark.parametrize(

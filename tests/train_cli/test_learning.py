@@ -46,8 +46,10 @@ def test_two_halves_of_a_network_are_the_whole(architecture: str) -> None:
 
 
 def test_log_blend_is_the_blend_that_is_served() -> None:
-    calibration = Calibration((0.7, 1.4), (0.3, 0.7), 1.2, (0.1, 0, -0.2, 0, 0, 0.3, 0))
-    logits = np.random.default_rng(0).normal(0, 3, (2, 5, 7))
+    random = np.random.default_rng(0)
+    exchange = tuple(map(tuple, random.normal(0, 0.2, (7, 7)).tolist()))
+    calibration = Calibration((0.7, 1.4), (0.3, 0.7), 1.2, (0.1, 0, -0.2, 0, 0, 0.3, 0), exchange)
+    logits = random.normal(0, 3, (2, 5, 7))
     ours = log_blend([torch.tensor(member) for member in logits], calibration).exp()
     assert ours.numpy() == pytest.approx(blended(logits, calibration), abs=1e-6)
 

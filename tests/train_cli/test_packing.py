@@ -122,6 +122,13 @@ def test_no_face_is_judged_by_calibrations_that_saw_it() -> None:
     assert not np.array_equal(again[BLEND].label, answers[BLEND].label)
 
 
+def test_the_label_head_alone_exchanges() -> None:
+    faces = face_set(12)
+    calibrations = fitted(separable(faces), faces)
+    assert np.abs(np.asarray(calibrations.label.exchange)).max() > 0
+    assert calibrations.crowd.exchange == ()
+
+
 def test_fitting_makes_overconfident_members_less_sure() -> None:
     faces = face_set(12)
     logits = separable(faces)
