@@ -10,6 +10,7 @@ from train_cli.commands.report import report_command
 from train_cli.commands.retrain import retrain_command
 from train_cli.commands.runs import runs_command
 from train_cli.commands.schedule import schedule_command
+from train_cli.commands.sweep import sweep_command
 from train_cli.commands.train import train_command
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command("prepare")(prepare_command)
 app.command("train")(train_command)
 app.command("report")(report_command)
+app.command("sweep")(sweep_command)
 app.command("evaluate")(evaluate_command)
 app.command("pack")(pack_command)
 app.command("retrain")(retrain_command)
