@@ -9,8 +9,7 @@ from typing import Final, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from fer_model.alignment import CROP_SIDE, face_crop
 from fer_model.blend import blends
@@ -18,14 +17,16 @@ from fer_model.decoding import Photo, decode_photo
 from fer_model.detection import Detector, FoundFaces
 from fer_model.emotions import EMOTION_COUNT
 from fer_model.errors import DeviceUnavailable, EngineClosed, FerModelError
-from fer_model.networks import FaceNetwork, Logits, network_input
+from fer_model.networks import Logits, network_input
 from fer_model.readings import Blend, Face, Reading
+from fer_model.runtimes import Runner, Runtime, chosen_runtime, made_ready
 from fer_model.versions import Member, ModelVersion, load_members, read_version, shipped_version
 
 Device = Literal["cpu", "cuda", "auto"]
 
 BATCH: Final = 64
-"""Face crops that go through the networks at once: bounds memory, and more is not faster."""
+"""Faces that go through a network at once, mirrored ones counted: bounds memory, and more is not
+faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class MemberLogits:
 
     crowd: NDArray[np.float32]
     label: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _ReadyMember:
+    """A member as a runtime made it ready, and the side of its input in px."""
+
+    run: Runner
+    side: int
 
 
 @dataclass(frozen=True)
@@ -59,20 +68,35 @@ class Engine:
     Attributes:
         version: The model version that it answers with.
         device: Where the networks run.
+        runtime: What runs them; never "auto".
     """
 
-    def __init__(self, version: ModelVersion, members: Sequence[Member], device: str) -> None:
+    def __init__(
+        self,
+        version: ModelVersion,
+        members: Sequence[Member],
+        device: str,
+        runtime: Runtime = "auto",
+    ) -> None:
         self.version = version
         self.device = torch.device(device)
+        self.runtime = chosen_runtime(runtime, self.device)
         self._members = [
-            Member(_for_inference(member.network, self.device), member.side) for member in members
+            _ReadyMember(
+                made_ready(member.network, member.side, self.runtime, self.device), member.side
+            )
+            for member in members
         ]
         self._detector = Detector()
         self._closing = threading.Lock()
 
     @classmethod
     def load(
-        cls, version: Path | None = None, device: Device = "cpu", threads: int | None = None
+        cls,
+        version: Path | None = None,
+        device: Device = "cpu",
+        threads: int | None = None,
+        runtime: Runtime = "auto",
     ) -> Self:
         """An engine of the version at `version`; of the shipped one if there is none.
 
@@ -80,17 +104,20 @@ class Engine:
             version: A model version's directory.
             device: "auto" takes CUDA where it is there.
             threads: How many threads torch may use, in this whole process; None leaves it.
+            runtime: What runs the networks; see `fer_model.runtimes`.
 
         Raises:
             VersionRefused: The version cannot serve.
             DetectorMissing: The face detector's weights are not installed.
             DeviceUnavailable: No such device.
+            RuntimeUnavailable: The runtime is not installed, or not for this machine.
         """
         chosen = _device(device)
+        chosen_runtime(runtime, torch.device(chosen))
         if threads is not None:
             torch.set_num_threads(threads)
         checked = read_version(version if version is not None else shipped_version())
-        return cls(checked, load_members(checked), chosen)
+        return cls(checked, load_members(checked), chosen, runtime)
 
     def read(self, photo: Photo) -> Reading:
         """One photo's faces, each with its blend.
@@ -179,11 +206,12 @@ class Engine:
             self._members = []
 
     def _member_logits(
-        self, member: Member, crops: NDArray[np.uint8]
+        self, member: _ReadyMember, crops: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        size = BATCH // (2 if self.version.metadata.flip_average else 1)
         parts = [
-            self._batch_logits(member, crops[start : start + BATCH])
-            for start in range(0, len(crops), BATCH)
+            self._batch_logits(member, crops[start : start + size])
+            for start in range(0, len(crops), size)
         ]
         if not parts:
             nothing = np.zeros((0, EMOTION_COUNT), np.float32)
@@ -194,20 +222,18 @@ class Engine:
         return crowd, label
 
     @torch.inference_mode()
-    def _batch_logits(self, member: Member, crops: NDArray[np.uint8]) -> Logits:
+    def _batch_logits(self, member: _ReadyMember, crops: NDArray[np.uint8]) -> Logits:
         batch = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
         planes = batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
-        faces = network_input(planes, member.side)
-        seen = self._forward(member.network, faces)
-        if not self.version.metadata.flip_average:
-            return seen
-        mirrored = self._forward(member.network, faces.flip(-1))
-        return Logits((seen.crowd + mirrored.crowd) / 2, (seen.label + mirrored.label) / 2)
+        views = _views(network_input(planes, member.side), self.version.metadata.flip_average)
+        seen = member.run(torch.cat(views))  # together: one face is two, which is faster than twice
+        shape = (len(views), len(batch), EMOTION_COUNT)
+        return Logits(seen.crowd.view(shape).mean(0), seen.label.view(shape).mean(0))
 
-    def _forward(self, network: FaceNetwork, faces: Tensor) -> Logits:
-        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
-            answer: Logits = network(faces)
-        return answer
+
+def _views(faces: Tensor, flip: bool) -> list[Tensor]:
+    """What is averaged for each face, each (N, 3, S, S), the face as it is first."""
+    return [faces, faces.flip(-1)] if flip else [faces]
 
 
 def _device(asked: Device) -> str:
@@ -216,22 +242,3 @@ def _device(asked: Device) -> str:
     if asked == "cpu" or (asked == "cuda" and torch.cuda.is_available()):
         return asked
     raise DeviceUnavailable(asked)
-
-
-def _for_inference(network: FaceNetwork, device: torch.device) -> FaceNetwork:
-    """The network with every batch normalisation folded into the convolution before it."""
-    network.eval().requires_grad_(requires_grad=False)
-    _fold(network.backbone)
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # torch's types lack it
-
-
-def _fold(module: nn.Module) -> None:
-    # In both backbones a convolution is followed, among its siblings, by its own normalisation.
-    previous: tuple[str, nn.Module] | None = None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], nn.Conv2d):
-            setattr(module, previous[0], fuse_conv_bn_eval(previous[1], child))
-            setattr(module, name, nn.Identity())
-        else:
-            _fold(child)
-        previous = name, child

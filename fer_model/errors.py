@@ -17,6 +17,7 @@
     ├── CheckpointDamaged       a training checkpoint is incomplete or unreadable
     ├── DetectorMissing         the face detector's weights are not installed
     ├── DeviceUnavailable       the asked-for device is not there
+    ├── RuntimeUnavailable      what is to run the networks cannot, here
     └── EngineClosed            the engine was closed
 
 That a photo shows no face, or only faces too small to read, is no error but a `Reading`.
@@ -173,6 +174,15 @@ class DeviceUnavailable(FerModelError):
     def __init__(self, device: str) -> None:
         super().__init__(f"no device {device!r} here; use 'cpu', or 'auto' for the best there is")
         self.device = device
+
+
+class RuntimeUnavailable(FerModelError):
+    """The runtime `runtime` cannot run the networks here."""
+
+    def __init__(self, runtime: str, reason: str) -> None:
+        super().__init__(f"the runtime {runtime!r} cannot be used: {reason}; 'auto' always can")
+        self.runtime = runtime
+        self.reason = reason
 
 
 class EngineClosed(FerModelError):

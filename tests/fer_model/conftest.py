@@ -29,7 +29,8 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> ModelVersion:
 
 @pytest.fixture(scope="session")
 def engine(version: ModelVersion) -> Iterator[Engine]:
-    engine = Engine.load(version.path)
+    """In float32 on every machine, so that faces are read alike alone and among others."""
+    engine = Engine.load(version.path, runtime="torch")
     yield engine
     engine.close()
 

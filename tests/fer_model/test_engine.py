@@ -104,7 +104,7 @@ def test_reading_nothing_or_only_bad_photos_works(engine: Engine) -> None:
 
 def test_folding_normalisation_into_convolutions_changes_no_answer(version: ModelVersion) -> None:
     batch = crops(3)
-    answers = Engine.load(version.path).logits(batch)
+    answers = Engine.load(version.path, runtime="torch").logits(batch)
     planes = torch.from_numpy(batch).permute(0, 3, 1, 2)
     with torch.no_grad():
         for row, member in enumerate(load_members(version)):
@@ -186,7 +186,7 @@ def test_cuda_is_refused_where_it_is_not_and_auto_takes_the_cpu(version: ModelVe
 def test_another_version_answers_otherwise(
     engine: Engine, astronaut: Pixels, tmp_path: Path
 ) -> None:
-    other = Engine.load(write_random_version(tmp_path, seed=7).path)
+    other = Engine.load(write_random_version(tmp_path, seed=7).path, runtime="torch")
     one, two = engine.read(astronaut), other.read(astronaut)
     assert one.version != two.version
     assert one.faces[0].blend != two.faces[0].blend
