@@ -113,13 +113,13 @@ class ModelWatcher:
 
 
 def engine_loader(settings: "Settings") -> Load:
-    """Return what loads and warms the engine of a version's URI, on the configured device."""
+    """Return what loads and warms the engine of a version's URI, where and as configured."""
 
     def load(uri: str) -> "Engine":
         from fer_model.engine import Engine
         from fer_model.uris import version_path
 
-        engine = Engine.load(version_path(uri), settings.device, settings.threads)
+        engine = Engine.load(version_path(uri), settings.device, settings.threads, settings.runtime)
         try:
             engine.warm_up()
         except BaseException:

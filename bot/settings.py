@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         base_file_url: Likewise for downloads.
         languages: In which the menu of commands is offered; the first is for everybody else.
         device: Where the networks run.
+        runtime: What runs the networks there; `auto` is the fastest at equal accuracy.
         threads: How many threads torch may use; unset leaves it to torch.
         models: Where retrained versions are.
         model_poll_seconds: How often the bot looks for a newly promoted version.
@@ -67,6 +68,9 @@ class Settings(BaseSettings):
         default=("en", "ko"), min_length=1
     )
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    runtime: Literal[
+        "auto", "torch", "torch-bf16", "torch-fp16", "torch-compiled", "openvino", "openvino-bf16"
+    ] = "auto"
     threads: int | None = Field(default=None, ge=1)
     models: Path = Path("var/models")
     model_poll_seconds: float = Field(default=5.0, gt=0)

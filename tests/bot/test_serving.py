@@ -161,8 +161,9 @@ async def test_real_versions_are_loaded_warmed_and_swapped(
     new = await asyncio.to_thread(write_random_version, tmp_path, 1)
     async with sqlite_database.sessions.begin() as session:
         await versions.register_base(session, old.digest, version_uri(old.path), figures={})
-    load = engine_loader(make_settings(threads=1))
+    load = engine_loader(make_settings(threads=1, runtime="torch"))
     first = await load_current(sqlite_database, load)
+    assert first.runtime == "torch"
     recognizer = InProcessRecognizer(first)
     try:
         watcher = ModelWatcher(sqlite_database, recognizer, load, timedelta(seconds=5))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -46,6 +47,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("FEELBACK_DATABASE_URL", "sqlite://", "must name a file"),
         ("FEELBACK_BASE_URL", "localhost:8081", "http://"),
         ("FEELBACK_DEVICE", "tpu", "'cuda'"),
+        ("FEELBACK_RUNTIME", "tensorrt", "'openvino'"),
         ("FEELBACK_THREADS", "0", "greater than or equal to 1"),
         ("FEELBACK_LANGUAGES", "en,xx", "'ko'"),
         ("FEELBACK_LOG_FORMAT", "xml", "'json'"),
@@ -64,6 +66,14 @@ def test_a_wrong_setting_is_one_line_that_names_the_variable(
     assert line.startswith(f"{variable}: ")
     assert says in line
     assert "\n" not in line
+
+
+def test_every_runtime_of_the_engine_can_be_set() -> None:
+    from fer_model.runtimes import RUNTIMES
+
+    field = Settings.model_fields["runtime"]
+    assert get_args(field.annotation) == RUNTIMES
+    assert field.default == "auto"
 
 
 def test_a_wrong_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
