@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fer_model.blend import blended
 from fer_model.emotions import EMOTIONS
 from fer_model.engine import Engine
+from fer_model.runtimes import Runtime
 from fer_model.uris import version_uri
 from fer_model.versions import Member, VersionMetadata, load_members, write_version
 from fer_model.versions import ModelVersion as VersionOnDisk
@@ -78,6 +79,7 @@ class RetrainSettings:
             shows what was forgotten. None distils instead, and the gate will lack evidence.
         seed: Of every random draw.
         device: Where the networks run.
+        runtime: What runs the versions that the gate compares: what will serve them.
         pseudo_votes: How many people the current version's blend counts as.
         learning: How the members move; its seed is replaced by `seed`.
         policy: What the gate asks for.
@@ -87,6 +89,7 @@ class RetrainSettings:
     base: Path | None = None
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    runtime: Runtime = "auto"
     pseudo_votes: float = PSEUDO_VOTES
     learning: LearningSettings = field(default_factory=LearningSettings)
     policy: GatePolicy = field(default_factory=GatePolicy)
@@ -278,7 +281,7 @@ class _Retrain:
         go_on: KeepGoing,
     ) -> dict[str, Answers]:
         kind: Literal["cpu", "cuda"] = "cuda" if self._settings.device.type == "cuda" else "cpu"
-        engine = Engine.load(version.path, kind)
+        engine = Engine.load(version.path, kind, runtime=self._settings.runtime)
         calibrations = version.metadata.calibrations
         answers = {}
         for name, crops in sets.items():

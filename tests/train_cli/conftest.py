@@ -21,6 +21,7 @@ def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both members with a backbone that learns the generated faces within seconds."""
     for name, backbone in backbones():
         monkeypatch.setitem(networks._BACKBONES, name, backbone)
+    monkeypatch.setattr("fer_model.runtimes._openvino_installed", lambda: False)  # it follows ours
 
 
 @pytest.fixture(scope="session")

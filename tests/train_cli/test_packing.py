@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from fer_model.blend import Calibrations
-from fer_model.versions import load_members, read_version
+from fer_model.blend import Calibrations, disagreement
+from fer_model.versions import read_version
 from tests.train_cli.generated import face_set
 from tests.versions import random_members
-from train_cli.ensembles import BLEND, EnsembleLogits, ensemble_logits
+from train_cli.ensembles import BLEND, Answers, EnsembleLogits, ensemble_logits
 from train_cli.errors import CheckpointUnusable, SplitUnusable
-from train_cli.packing import fitted, out_of_fold, pack
+from train_cli.packing import Doubt, doubt_of, fitted, out_of_fold, pack
+from train_cli.served import served_logits
 from train_cli.splits import FaceSet
+from train_cli.votes import crowd_majority, has_majority
 
 CPU = torch.device("cpu")
 
@@ -37,7 +39,7 @@ def test_what_is_written_is_calibrated_on_what_will_serve(
     report = pack(random_members(), validation, tmp_path, "int8", False, CPU)
     assert report.version is not None
     version = read_version(report.version.path)
-    served = ensemble_logits(load_members(version), validation.crops, CPU, False)
+    served = served_logits(version, validation.crops, CPU)
     assert version.metadata.calibrations == fitted(served, validation)
     trained = ensemble_logits(random_members(), validation.crops, CPU, False)
     assert not np.array_equal(served.crowd, trained.crowd)
@@ -57,17 +59,18 @@ def test_the_version_carries_its_figures_per_member_and_blend(
     assert figures["test.resnet50.label_nll"] == report.test["resnet50"].label.nll
     assert report.test_leak_free[BLEND].label.faces == len(test) - 2
     assert "test.leak_free.vgg19.crowd_nll" in figures
+    assert figures["validation.differing.said"] == report.doubt.said
     assert report.bytes == sum(f.stat().st_size for f in report.version.path.iterdir())
 
 
 def test_full_precision_loses_nothing_and_int8_something(
     tmp_path: Path, validation: FaceSet
 ) -> None:
-    exact = pack(random_members(), validation, None, "fp32", False, CPU)
-    assert exact.served == exact.full
-    rounded = pack(random_members(), validation, None, "int8", False, CPU)
+    exact = pack(random_members(), validation, None, "fp32", False, CPU, runtime="torch")
+    assert exact.served[BLEND].label.nll == pytest.approx(exact.full[BLEND].label.nll, rel=1e-4)
+    rounded = pack(random_members(), validation, None, "int8", False, CPU, runtime="torch")
     assert rounded.full == exact.full
-    assert rounded.served != rounded.full
+    assert rounded.served[BLEND].label.nll != pytest.approx(rounded.full[BLEND].label.nll, rel=1e-4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,6 +130,27 @@ def test_the_label_head_alone_exchanges() -> None:
     calibrations = fitted(separable(faces), faces)
     assert np.abs(np.asarray(calibrations.label.exchange)).max() > 0
     assert calibrations.crowd.exchange == ()
+
+
+def test_a_fifth_of_validation_is_at_the_disagreement_to_differ_from() -> None:
+    faces = face_set(12)
+    logits = separable(faces)
+    calibrations = fitted(logits, faces)
+    above = disagreement(logits.crowd, calibrations.crowd) >= calibrations.differ_from
+    assert above.mean() == pytest.approx(0.2, abs=0.02)
+
+
+def test_saying_that_members_differ_is_judged_where_it_is_said_and_elsewhere() -> None:
+    faces = face_set(2)
+    majority = crowd_majority(faces.votes.numpy())
+    clear = has_majority(faces.votes.numpy())
+    crowd = np.eye(7)[(majority + 1) % 7]
+    crowd[1:] = np.eye(7)[majority[1:] % 7]
+    said: list[tuple[str, ...]] = [("happy", "sad"), *[()] * (len(faces) - 1)]
+    doubt = doubt_of(Answers(crowd, crowd), said, faces)
+    assert clear[0]
+    assert doubt == Doubt(1 / len(faces), 0.0, 1.0)
+    assert doubt_of(Answers(crowd, crowd), [()] * len(faces), faces).majority_where_said is None
 
 
 def test_fitting_makes_overconfident_members_less_sure() -> None:

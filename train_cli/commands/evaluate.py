@@ -9,13 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from fer_model.emotions import EMOTIONS
+from fer_model.versions import read_version, shipped_version
 from train_cli.commands.options import (
     Device,
     Json,
+    RuntimeName,
     Seed,
     expected_failures,
     messages,
     results,
+    runtime_named,
     torch_device,
 )
 from train_cli.ensembles import (
@@ -34,6 +37,7 @@ from train_cli.pictures import confusion_picture
 from train_cli.preparing import SplitName
 from train_cli.progress import face_progress
 from train_cli.reports import classes_table, confusion_table, documents, figures_table
+from train_cli.served import served_logits
 from train_cli.splits import FaceSet, load_folder, load_split
 from train_cli.votes import read_votes
 
@@ -68,6 +72,7 @@ def evaluate_command(
     limit: Annotated[int | None, typer.Option(help="Only N faces, evenly spread.", min=1)] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    runtime: RuntimeName = "auto",
     as_json: Json = False,
 ) -> None:
     """Measure accuracy, calibration and the distance to people on labelled faces.
@@ -76,7 +81,7 @@ def evaluate_command(
     crowd head against people's votes: the majority's emotion (contempt, which is never answered,
     is an error; ties are left out), FER+'s own protocol, and how near the blend is to people.
     The test split is measured as published and, beside it, without the images that are
-    identical to training ones.
+    identical to training ones. A model version answers through the engine that serves it.
 
     Example: `train_cli evaluate --split datasets/fer2013 --name test --out reports/test`
     """
@@ -87,18 +92,22 @@ def evaluate_command(
     if version is not None and member:
         raise typer.BadParameter("name either --version or --member", param_hint="--member")
     on_device = torch_device(device)
+    run_by = runtime_named(runtime, on_device)
     console = messages()
     with expected_failures():
-        ensemble = ensemble_of_checkpoints(member) if member else ensemble_of_version(version)
+        served = None if member else read_version(version or shipped_version())
+        ensemble = (
+            ensemble_of_version(served.path) if served else ensemble_of_checkpoints(member or [])
+        )
         judged_faces = _load(faces, split, name, votes, limit)
         total = len(judged_faces) * len(ensemble.members)
         with face_progress(console, "reading faces", total) as on_faces:
-            logits = ensemble_logits(
-                ensemble.members,
-                judged_faces.crops,
-                on_device,
-                ensemble.flip if flip is None else flip,
-                on_faces,
+            averaged = ensemble.flip if flip is None else flip
+            crops = judged_faces.crops
+            logits = (
+                served_logits(served, crops, on_device, averaged, run_by, on_faces)
+                if served
+                else ensemble_logits(ensemble.members, crops, on_device, averaged, on_faces)
             )
         answers = answers_of(logits, ensemble.names, ensemble.calibrations)
         figures = judged(answers, judged_faces, seed)
@@ -107,7 +116,8 @@ def evaluate_command(
         document = {
             "model": ensemble.title,
             "faces": where,
-            "flip": ensemble.flip if flip is None else flip,
+            "flip": averaged,
+            "runtime": run_by if served else None,
             "figures": documents(figures),
             "leak_free": documents(leak_free),
         }

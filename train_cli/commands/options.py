@@ -8,7 +8,8 @@ import torch
 import typer
 from rich.console import Console
 
-from fer_model.errors import FerModelError
+from fer_model.errors import FerModelError, RuntimeUnavailable
+from fer_model.runtimes import Runtime, chosen_runtime
 from store.errors import StoreError
 from train_cli.errors import TrainingError
 
@@ -16,6 +17,14 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto for a GPU where there is one.")
+]
+RuntimeName = Annotated[
+    Runtime,
+    typer.Option(
+        "--runtime",
+        envvar="FEELBACK_RUNTIME",
+        help="What runs a version's networks; as the bot is told, so that what is judged serves.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 
@@ -42,6 +51,18 @@ def expected_failures() -> Iterator[None]:
     except (TrainingError, FerModelError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def runtime_named(name: Runtime, device: torch.device) -> Runtime:
+    """What runs a model version's networks on that device, as the bot would choose.
+
+    Raises:
+        typer.BadParameter: There is no such runtime here.
+    """
+    try:
+        return chosen_runtime(name, device)
+    except RuntimeUnavailable as error:
+        raise typer.BadParameter(str(error), param_hint="--runtime") from error
 
 
 def torch_device(name: str) -> torch.device:

@@ -11,16 +11,24 @@ from train_cli.commands.options import (
     Device,
     DryRun,
     Json,
+    RuntimeName,
     Seed,
     expected_failures,
     messages,
     results,
+    runtime_named,
     torch_device,
 )
 from train_cli.ensembles import member_of_checkpoint
 from train_cli.packing import pack
 from train_cli.progress import face_progress
-from train_cli.reports import calibration_table, figures_table, pack_document, precision_table
+from train_cli.reports import (
+    calibration_table,
+    doubt_line,
+    figures_table,
+    pack_document,
+    precision_table,
+)
 from train_cli.splits import load_split
 
 
@@ -49,19 +57,21 @@ def pack_command(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    runtime: RuntimeName = "auto",
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
     """Pack trained members into a model version, calibrated and judged on validation.
 
-    The weights are quantised first, read back, and only then calibrated: what is judged is what
-    will serve. Nothing is fitted on the test split. Validation figures are out of fold: each
-    face is judged by calibrations that were fitted without it.
+    The weights are quantised first, read back by the engine that serves, and only then
+    calibrated: what is judged is what will serve. Nothing is fitted on the test split. Validation
+    figures are out of fold: each face is judged by calibrations that were fitted without it.
 
     Example: train_cli pack --member runs/vgg19/best --member runs/resnet50/best
     --split datasets/fer2013 --out fer_model/weights
     """
     on_device = torch_device(device)
+    run_by = runtime_named(runtime, on_device)
     console = messages()
     with expected_failures():
         members = [member_of_checkpoint(folder) for folder in member]
@@ -78,6 +88,7 @@ def pack_command(
                 on_device,
                 test=test,
                 seed=seed,
+                runtime=run_by,
                 on_faces=on_faces,
             )
     if as_json:
@@ -93,5 +104,6 @@ def pack_command(
         page.print(figures_table("test, as published", report.test))
         page.print(figures_table("test, leak-free", report.test_leak_free))
     page.print(calibration_table(heads, names))
+    page.print(doubt_line(report), soft_wrap=True)
     where = f"{report.version.path}" if report.version else "dry run: nothing written"
     page.print(f"{report.bytes / 1e6:.1f} MB, {where}", soft_wrap=True)

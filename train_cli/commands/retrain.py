@@ -20,9 +20,11 @@ from train_cli.commands.options import (
     Device,
     DryRun,
     Json,
+    RuntimeName,
     Seed,
     messages,
     results,
+    runtime_named,
     torch_device,
 )
 from train_cli.progress import step_progress
@@ -44,6 +46,7 @@ def retrain_command(
     threads: Threads = None,
     seed: Seed = 0,
     device: Device = "cpu",
+    runtime: RuntimeName = "auto",
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -53,11 +56,13 @@ def retrain_command(
     Without feedback there is no candidate, which is no failure.
     """
     used = use_threads(threads)
+    on_device = torch_device(device)
     settings = RetrainSettings(
         models=models,
         base=replay,
         seed=seed,
-        device=torch_device(device),
+        device=on_device,
+        runtime=runtime_named(runtime, on_device),
         pseudo_votes=pseudo_votes,
     )
     if dry_run:

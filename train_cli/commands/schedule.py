@@ -17,7 +17,14 @@ from train_cli.commands.database import (
     run_to_end,
     use_threads,
 )
-from train_cli.commands.options import Device, Seed, messages, torch_device
+from train_cli.commands.options import (
+    Device,
+    RuntimeName,
+    Seed,
+    messages,
+    runtime_named,
+    torch_device,
+)
 from train_cli.registry import opened
 from train_cli.retraining import RetrainSettings
 from train_cli.scheduling import cron_trigger, fire, keep_schedule
@@ -38,6 +45,7 @@ def schedule_command(
     threads: Threads = None,
     seed: Seed = 0,
     device: Device = "cpu",
+    runtime: RuntimeName = "auto",
 ) -> None:
     """Retrain by the clock, and promote what passes the gate; never anything else.
 
@@ -48,7 +56,14 @@ def schedule_command(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--cron") from error
     use_threads(threads)
-    settings = RetrainSettings(models=models, base=replay, seed=seed, device=torch_device(device))
+    on_device = torch_device(device)
+    settings = RetrainSettings(
+        models=models,
+        base=replay,
+        seed=seed,
+        device=on_device,
+        runtime=runtime_named(runtime, on_device),
+    )
     run_to_end(_scheduled(database, trigger, settings, minimum_feedback, once_now))
 
 
