@@ -46,7 +46,9 @@ def test_a_run_is_resumed_but_not_overwritten(prepared: Path, tmp_path: Path) ->
     again = runner.invoke(app, arguments(prepared, tmp_path / "run"))
     assert again.exit_code == 1
     assert "go on with --resume" in again.stderr
+    (tmp_path / "run" / "report" / "report.md").unlink()
     assert runner.invoke(app, arguments(prepared, tmp_path / "run", "--resume")).exit_code == 0
+    assert (tmp_path / "run" / "report" / "report.md").is_file()
 
 
 def test_a_missing_split_is_one_line_that_says_what_to_run(tmp_path: Path) -> None:
