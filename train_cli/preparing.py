@@ -15,7 +15,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_model.emotions import EMOTIONS
+from train_cli.decisions import DROP, KEEP, Reviewed
 from train_cli.errors import DataSetRefused
 from train_cli.progress import unheard
 from train_cli.votes import VOTE_COLUMNS, VotesTable, read_votes
@@ -83,7 +84,10 @@ _Read = Callable[[], bytes]
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled face of the data set as downloaded."""
+    """One labelled face of the data set as downloaded.
+
+    `name` is its own in the prepared data set, by the published label whatever a review decides.
+    """
 
     source: str
     label: str
@@ -92,6 +96,7 @@ class Sample:
     suffix: str
     pixels: str
     votes: tuple[int, ...] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,20 @@ class Dropped:
 
     source: str
     reason: str
+
+
+@dataclass(frozen=True)
+class ReviewApplied:
+    """How many decisions of a review did what.
+
+    Attributes:
+        held_out: Would change a face to be validated or tested on, and were not followed.
+    """
+
+    kept: int
+    dropped: int
+    relabelled: int
+    held_out: int
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,7 @@ class PreparationReport:
         missing: Emotions without a single image.
         scheme: How it was split.
         seed: Of the random choice.
+        review: What the decisions changed; None without any.
     """
 
     found: int
@@ -126,6 +146,7 @@ class PreparationReport:
     missing: tuple[str, ...]
     scheme: SplitScheme
     seed: int
+    review: ReviewApplied | None = None
 
 
 def prepare(
@@ -135,16 +156,22 @@ def prepare(
     votes: Path | None = None,
     seed: int = 0,
     on_files: Callable[[int], None] = unheard,
+    decisions: Mapping[str, Reviewed] | None = None,
 ) -> tuple[PreparationReport, list[Dropped]]:
     """Checks, cleans and splits the data set at `source` (a folder or a zip) into `out`.
 
-    Writes `<split>/<emotion>/<emotion>_<number>.<suffix>`, one CSV per split, `dropped.csv` and
-    `report.json`, beside their place, and renames them into it: `out` is either whole or not
-    there. With `out` None it only reports. `on_files` is told how many more files were read.
+    Writes `<split>/<emotion>/<published emotion>_<number>.<suffix>`, one CSV per split,
+    `dropped.csv` and `report.json`, beside their place, and renames them into it: `out` is either
+    whole or not there. With `out` None it only reports. `on_files` is told how many more files
+    were read.
+
+    `decisions` of a review, by source, drop or relabel training faces after the split, so that
+    the other splits are those of the same seed without them, byte for byte.
 
     Raises:
         DataSetRefused: Nothing usable, an unknown class, a zip that reaches outside itself, no
-            train and test folder for `official`, or an `out` that is in use.
+            train and test folder for `official`, an `out` that is in use, or decisions on other
+            images than these or on a published test image.
     """
     if out is not None:
         _refuse_taken(source, out)
@@ -164,6 +191,12 @@ def prepare(
     else:
         split = _proportional(_without_duplicates(samples, dropped), seed)
         known = set()
+    split = {name: split[name] for name in SPLITS}
+    _name_files(split)
+    review = None
+    if decisions is not None:
+        _refuse_foreign(decisions, split, dropped, scheme)
+        split, review = _as_reviewed(split, decisions, dropped)
     report = PreparationReport(
         found=found,
         dropped=_by_reason(dropped),
@@ -173,6 +206,7 @@ def prepare(
         missing=tuple(e for e in EMOTIONS if not any(s.label == e for s in samples)),
         scheme=scheme,
         seed=seed,
+        review=review,
     )
     if out is not None:
         _write_whole(out, split, known, report, dropped)
@@ -323,6 +357,71 @@ def _carve(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sam
     return kept, carved
 
 
+def _name_files(split: dict[SplitName, list[Sample]]) -> None:
+    """Numbers the faces of an emotion through all splits."""
+    numbers: Counter[str] = Counter()
+    for samples in split.values():
+        for place, sample in enumerate(samples):
+            numbers[sample.label] += 1
+            name = f"{sample.label}_{numbers[sample.label]:05d}"
+            samples[place] = replace(sample, name=name)
+
+
+def _refuse_foreign(
+    decisions: Mapping[str, Reviewed],
+    split: Mapping[SplitName, Sequence[Sample]],
+    dropped: Sequence[Dropped],
+    scheme: SplitScheme,
+) -> None:
+    """Raises `DataSetRefused` for decisions that cannot be meant for this data set."""
+    left_out = {item.source: item.reason for item in dropped}
+    labels = {sample.source: sample.label for samples in split.values() for sample in samples}
+    published_test = {s.source for s in split["test"]} if scheme == "official" else set()
+    for source, row in decisions.items():
+        if source in left_out:
+            raise DataSetRefused(f"decisions: {source} is left out anyway ({left_out[source]})")
+        if source not in labels:
+            raise DataSetRefused(f"decisions: {source} is not in this data set")
+        if source in published_test:
+            raise DataSetRefused(
+                f"decisions: {source} is a test image; the published test is never altered"
+            )
+        if row.label != labels[source]:
+            raise DataSetRefused(
+                f"decisions: {source} is labelled {labels[source]} here, not {row.label!r}"
+            )
+
+
+def _as_reviewed(
+    split: Mapping[SplitName, list[Sample]],
+    decisions: Mapping[str, Reviewed],
+    dropped: list[Dropped],
+) -> tuple[dict[SplitName, list[Sample]], ReviewApplied]:
+    """The split with its training faces dropped and relabelled as decided."""
+    train: list[Sample] = []
+    counts: Counter[str] = Counter()
+    for sample in split["train"]:
+        row = decisions.get(sample.source)
+        if row is None or row.decision in (KEEP, sample.label):
+            counts["kept"] += row is not None
+            train.append(sample)
+        elif row.decision == DROP:
+            counts["dropped"] += 1
+            dropped.append(Dropped(sample.source, f"review: {row.reason or row.kind or 'dropped'}"))
+        else:
+            counts["relabelled"] += 1
+            train.append(replace(sample, label=row.decision))
+    held_out = [s for name in ("validation", "test") for s in split[name] if s.source in decisions]
+    changed = [s for s in held_out if decisions[s.source].decision not in (KEEP, s.label)]
+    applied = ReviewApplied(
+        kept=counts["kept"] + len(held_out) - len(changed),
+        dropped=counts["dropped"],
+        relabelled=counts["relabelled"],
+        held_out=len(changed),
+    )
+    return {**split, "train": train}, applied
+
+
 def _refuse_taken(source: Path, out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataSetRefused(f"{out} is not empty; nothing is overwritten: name another folder")
@@ -355,15 +454,12 @@ def _write(
     report: PreparationReport,
     dropped: Sequence[Dropped],
 ) -> None:
-    numbers: Counter[str] = Counter()
     for name in SPLITS:
         with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
             table = csv.writer(handle)
             table.writerow(("file", "label", "identical_to_training", "source", *VOTE_COLUMNS))
             for sample in split[name]:
-                numbers[sample.label] += 1
-                number = numbers[sample.label]
-                file = Path(name, sample.label, f"{sample.label}_{number:05d}{sample.suffix}")
+                file = Path(name, sample.label, sample.name + sample.suffix)
                 (out / file).parent.mkdir(parents=True, exist_ok=True)
                 (out / file).write_bytes(sample.jpeg)
                 leaked = name == "test" and sample.pixels in training_pixels

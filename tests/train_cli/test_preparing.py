@@ -11,8 +11,9 @@ from PIL import Image
 
 from fer_model.emotions import EMOTIONS
 from tests.train_cli.generated import as_folder, as_zip, face, files_of, official, png, votes_csv
+from train_cli.decisions import Reviewed
 from train_cli.errors import DataSetRefused
-from train_cli.preparing import SPLITS, prepare
+from train_cli.preparing import SPLITS, ReviewApplied, prepare
 
 
 def rows_of(out: Path, split: str) -> list[dict[str, str]]:
@@ -346,3 +347,89 @@ def test_fer2013_keeps_its_published_test_and_no_image_on_two_sides(fer2013: Pat
     sides = pixels_by_split(fer2013)
     assert len(rows_of(fer2013, "test")) == 3589
     assert sides["train"].isdisjoint(sides["validation"])
+
+
+def decided(**decisions: str) -> dict[str, Reviewed]:
+    """Decisions on training images, by `<emotion><number>`."""
+    rows = {}
+    for name, decision in decisions.items():
+        emotion = name.rstrip("0123456789")
+        source = f"train/{emotion}/{name}.png"
+        rows[source] = Reviewed("", "train", "", source, emotion, "label", "", "seen", decision)
+    return rows
+
+
+def test_decisions_drop_and_relabel_training_faces_only(tmp_path: Path, out: Path) -> None:
+    source = as_folder(tmp_path / "raw", official(train=20, test=2))
+    prepare(source, tmp_path / "plain")
+    sad = [row["source"] for row in rows_of(tmp_path / "plain", "train") if row["label"] == "sad"]
+    names = [Path(s).stem for s in sad[:3]]
+    decisions = decided(**dict(zip(names, ("drop", "happy", "keep"), strict=True)))
+    report, dropped = prepare(source, out, decisions=decisions)
+    assert report.review == ReviewApplied(kept=1, dropped=1, relabelled=1, held_out=0)
+    assert report.dropped == {"review": 1}
+    assert [(d.source, d.reason) for d in dropped] == [(sad[0], "review: seen")]
+    labels = {row["source"]: row["label"] for row in rows_of(out, "train")}
+    assert sad[0] not in labels
+    assert (labels[sad[1]], labels[sad[2]]) == ("happy", "sad")
+    assert report.splits["train"] == dict.fromkeys(EMOTIONS, 18) | {"sad": 16, "happy": 19}
+
+
+def test_decisions_leave_validation_and_test_as_they_are_byte_for_byte(
+    tmp_path: Path, out: Path
+) -> None:
+    source = as_folder(tmp_path / "raw", official(train=20, test=2))
+    prepare(source, tmp_path / "plain")
+    decisions = decided(**{f"sad{n}": "drop" if n % 2 else "happy" for n in range(20)})
+    report, _ = prepare(source, out, decisions=decisions)
+    plain, cleaned = everything_below(tmp_path / "plain"), everything_below(out)
+    for split in ("validation", "test"):
+        kept = {name: content for name, content in plain.items() if name.startswith(split)}
+        assert kept == {n: content for n, content in cleaned.items() if n.startswith(split)}
+    assert report.review is not None
+    assert report.review.held_out == 2
+
+
+def test_a_relabelled_face_keeps_its_name_and_moves_to_its_emotion(
+    tmp_path: Path, out: Path
+) -> None:
+    source = as_folder(tmp_path / "raw", official(train=20, test=2))
+    prepare(source, tmp_path / "plain")
+    row = next(row for row in rows_of(tmp_path / "plain", "train") if row["label"] == "sad")
+    name = Path(row["source"]).stem
+    prepare(source, out, decisions=decided(**{name: "happy"}))
+    moved = next(r for r in rows_of(out, "train") if r["source"] == row["source"])
+    assert moved["file"] == row["file"].replace("train/sad/", "train/happy/")
+    assert (out / moved["file"]).read_bytes() == (tmp_path / "plain" / row["file"]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "label", "reason"),
+    [
+        ("train/sad/nobody.png", "sad", "nobody.png is not in this data set"),
+        ("test/sad/sad1000.png", "sad", "the published test is never altered"),
+        ("train/sad/sad1.png", "fear", "sad1.png is labelled sad here, not 'fear'"),
+        ("train/sad/blank.png", "sad", "blank.png is left out anyway .blank."),
+    ],
+)
+@pytest.mark.parametrize("decision", ["drop", "keep"])
+def test_decisions_on_other_data_are_refused_and_nothing_is_written(
+    tmp_path: Path, out: Path, source: str, label: str, reason: str, decision: str
+) -> None:
+    files = official(train=10, test=2)
+    files["train/sad/blank.png"] = png(np.full((48, 48), 7, np.uint8))
+    raw = as_folder(tmp_path / "raw", files)
+    row = Reviewed("", "train", "", source, label, "", "", "", decision)
+    with pytest.raises(DataSetRefused, match=reason):
+        prepare(raw, out, decisions={source: row})
+    assert [p.name for p in tmp_path.iterdir()] == ["raw"]
+
+
+def test_test_faces_of_a_new_split_are_held_out_too(tmp_path: Path, out: Path) -> None:
+    source = as_folder(tmp_path / "raw", files_of(dict.fromkeys(EMOTIONS, 20)))
+    rows = {
+        f"sad/sad{n}.png": Reviewed("", "", "", f"sad/sad{n}.png", "sad", "", "", "", "drop")
+        for n in range(20)
+    }
+    report, _ = prepare(source, out, "8:1:1", decisions=rows)
+    assert report.review == ReviewApplied(kept=0, dropped=16, relabelled=0, held_out=4)

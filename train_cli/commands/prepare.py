@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from train_cli.commands.options import DryRun, Json, Seed, expected_failures, messages, results
+from train_cli.decisions import read_decisions
 from train_cli.preparing import Dropped, PreparationReport, SplitScheme, prepare
 from train_cli.progress import face_progress
 from train_cli.reports import splits_table
@@ -33,6 +34,12 @@ def prepare_command(
         Path | None,
         typer.Option(help="CSV of FER+ votes: `file`, then a count per answer.", exists=True),
     ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Edited CSV of `review`: training faces to drop or relabel.", exists=True
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     dry_run: DryRun = False,
@@ -44,11 +51,20 @@ def prepare_command(
     contradict each other. Folders that are no emotion are refused. An existing OUT is never
     overwritten, and OUT appears only when everything in it is written.
 
+    Decisions are followed for training faces alone: validation and test stay as they are without
+    them, so that figures stay comparable.
+
     Example: `train_cli prepare fer2013.zip --votes ferplus.csv --out datasets/fer2013`
+
+    Example: `train_cli prepare fer2013.zip --votes ferplus.csv --decisions var/review/decisions.csv
+    --out datasets/fer2013-clean`
     """
     console = messages()
     with expected_failures(), face_progress(console, "reading images", None) as on_files:
-        report, dropped = prepare(source, None if dry_run else out, scheme, votes, seed, on_files)
+        reviewed = read_decisions(decisions) if decisions is not None else None
+        report, dropped = prepare(
+            source, None if dry_run else out, scheme, votes, seed, on_files, reviewed
+        )
     if as_json:
         rows = [asdict(item) for item in dropped]
         written = None if dry_run else str(out)
@@ -73,6 +89,19 @@ def _print(page: Console, report: PreparationReport, dropped: Sequence[Dropped])
             page.print(f"    {named}", highlight=False, markup=False, soft_wrap=True)
         if len(items) > _NAMED:
             page.print(f"    and {len(items) - _NAMED} more")
+    if report.review is not None:
+        review = report.review
+        page.print(
+            f"review: {review.dropped} training faces dropped, {review.relabelled} relabelled, "
+            f"{review.kept} kept",
+            soft_wrap=True,
+        )
+        if review.held_out:
+            page.print(
+                f"  {review.held_out} decisions on validation or test faces were not followed: "
+                "these splits stay comparable",
+                soft_wrap=True,
+            )
     if report.test_identical_to_training:
         page.print(
             f"{report.test_identical_to_training} test images are identical to training images; "

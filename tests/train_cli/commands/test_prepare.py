@@ -64,3 +64,37 @@ def test_a_source_that_is_not_there_is_a_bad_parameter(tmp_path: Path) -> None:
     result = runner.invoke(app, ["prepare", str(tmp_path / "none"), "--out", str(tmp_path / "o")])
     assert result.exit_code == 2
     assert "does not exist" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("train/sad/sad1.png,sad,bored", "line 2: unknown decision 'bored'"),
+        ("train/sad/nobody.png,sad,drop", "nobody.png is not in this data set"),
+        ("test/sad/sad1000.png,sad,drop", "the published test is never altered"),
+    ],
+)
+def test_bad_decisions_are_one_line_and_nothing_is_written(
+    source: Path, tmp_path: Path, row: str, reason: str
+) -> None:
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text(f"source,label,decision\n{row}\n", encoding="utf-8")
+    result = runner.invoke(
+        app,
+        ["prepare", str(source), "--out", str(tmp_path / "out"), "--decisions", str(decisions)],
+    )
+    assert result.exit_code == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert reason in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_review_s_part_is_in_the_json(source: Path, tmp_path: Path) -> None:
+    decisions = tmp_path / "decisions.csv"
+    rows = "\n".join(f"train/sad/sad{n}.png,sad,drop" for n in range(10))
+    decisions.write_text(f"source,label,decision\n{rows}\n", encoding="utf-8")
+    arguments = ["--out", str(tmp_path / "out"), "--decisions", str(decisions), "--json"]
+    result = runner.invoke(app, ["prepare", str(source), *arguments])
+    review = json.loads(result.stdout)["review"]
+    assert review == {"kept": 0, "dropped": 9, "relabelled": 0, "held_out": 1}
