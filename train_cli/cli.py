@@ -8,6 +8,7 @@ from train_cli.commands.pack import pack_command
 from train_cli.commands.prepare import prepare_command
 from train_cli.commands.report import report_command
 from train_cli.commands.retrain import retrain_command
+from train_cli.commands.review import review_command
 from train_cli.commands.runs import runs_command
 from train_cli.commands.schedule import schedule_command
 from train_cli.commands.sweep import sweep_command
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("prepare")(prepare_command)
+app.command("review")(review_command)
 app.command("train")(train_command)
 app.command("report")(report_command)
 app.command("sweep")(sweep_command)
