@@ -112,6 +112,7 @@ def _to_json(reading: Reading) -> dict[str, Any]:
                 "of_ten": dict(zip(EMOTIONS, face.blend.of_ten(), strict=True)),
                 "top": face.blend.top,
                 "disagreement": face.blend.disagreement,
+                "differing": list(face.blend.differing),
             }
             for face in reading.faces
         ],

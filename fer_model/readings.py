@@ -41,11 +41,14 @@ class Blend:
         crowd: Share of people who would name each emotion, in the order of `EMOTIONS`; sums to 1.
         label: Probability of each emotion as FER2013's label; sums to 1.
         disagreement: How far apart the members' crowd answers are, 0 (the same) to 1.
+        differing: The emotion that each member says most people would name, where these are not the
+            same and the disagreement is large enough to be told; else empty.
     """
 
     crowd: tuple[float, ...]
     label: tuple[float, ...]
     disagreement: float = 0.0
+    differing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in (self.crowd, self.label):

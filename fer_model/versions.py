@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fer_model.blend import Calibration, Calibrations
+from fer_model.blend import DIFFER_FROM, Calibration, Calibrations
 from fer_model.emotions import EMOTIONS
 from fer_model.errors import (
     LabelOrderMismatch,
@@ -346,6 +346,7 @@ def _from_json(path: Path, document: Mapping[str, Any]) -> ModelVersion:
         calibrations=Calibrations(
             _calibration(calibrations["crowd"], len(members)),
             _calibration(calibrations["label"], len(members)),
+            float(calibrations.get("differ_from", DIFFER_FROM)),
         ),
         created_at=datetime.fromisoformat(document["created_at"]),
         flip_average=bool(document["flip_average"]),

@@ -134,6 +134,7 @@ def face_record(row: FaceRow) -> Face:
         crowd=tuple(row.crowd),
         label=tuple(row.label),
         has_crop=row.crop_consented_at is not None,
+        differing=tuple(row.differing or ()),
     )
 
 
@@ -159,6 +160,7 @@ def _face_row(reading_id: str, person_id: int, number: int, face: NewFace) -> Fa
         landmarks=[list(point) for point in face.landmarks],
         crowd=list(face.crowd),
         label=list(face.label),
+        differing=list(face.differing) or None,
     )
 
 

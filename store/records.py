@@ -53,13 +53,15 @@ class NewFace:
     """One face as `fer_model` saw it.
 
     Box is left, top, right, bottom and landmarks are (5, 2), x then y, both in px of the photo;
-    crowd and label are seven probabilities each.
+    crowd and label are seven probabilities each; `differing` is what each ensemble member would
+    say, where they differ.
     """
 
     box: Box
     landmarks: Landmarks
     crowd: Probabilities
     label: Probabilities
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Face:
     crowd: Probabilities
     label: Probabilities
     has_crop: bool
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

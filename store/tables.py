@@ -240,6 +240,7 @@ class FaceRow(Base):
     landmarks: Mapped[list[list[float]]] = mapped_column(Json)
     crowd: Mapped[list[float]] = mapped_column(Json)
     label: Mapped[list[float]] = mapped_column(Json)
+    differing: Mapped[list[str] | None] = mapped_column(Json)
     crop: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     crop_landmarks: Mapped[list[list[float]] | None] = mapped_column(Json)
     crop_consented_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -122,7 +122,18 @@ def pack_document(report: PackReport) -> dict[str, Any]:
         "validation_float32": documents(report.full),
         "test": documents(report.test),
         "test_leak_free": documents(report.test_leak_free),
+        "doubt": asdict(report.doubt),
     }
+
+
+def doubt_line(report: PackReport) -> str:
+    """What saying that the members differ is worth, in one sentence."""
+    doubt, threshold = report.doubt, report.calibrations.differ_from
+    return (
+        f"members differ (disagreement from {threshold:.3f}) on {percent(doubt.said)} of validation"
+        f" faces: crowd majority {percent(doubt.majority_where_said)} there, "
+        f"{percent(doubt.majority_elsewhere)} elsewhere"
+    )
 
 
 def settings_table(settings: TrainingSettings) -> Table:

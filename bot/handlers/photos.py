@@ -126,7 +126,7 @@ def _faces_of(fresh: FreshReading | None) -> tuple[NewFace, ...]:
     if fresh is None:
         return ()
     return tuple(
-        NewFace(face.box, face.landmarks, face.blend.crowd, face.blend.label)
+        NewFace(face.box, face.landmarks, face.blend.crowd, face.blend.label, face.blend.differing)
         for face in fresh.faces
     )
 

@@ -13,7 +13,7 @@ LANDMARKS = ((40.0, 50.0), (60.0, 50.0), (50.0, 60.0), (42.0, 70.0), (58.0, 70.0
 HAPPY = (0.0, 0.0, 0.0, 0.6, 0.0, 0.1, 0.3)
 
 
-def face(number: int, crowd: Sequence[float] = HAPPY) -> Face:
+def face(number: int, crowd: Sequence[float] = HAPPY, differing: tuple[str, ...] = ()) -> Face:
     """A face as `fer_model` reads it; the number also says where in the image it is."""
     left = 100 * (number - 1) + 20
     return Face(
@@ -21,7 +21,7 @@ def face(number: int, crowd: Sequence[float] = HAPPY) -> Face:
         box=Box(left, 20, left + 60, 90),
         landmarks=tuple((x + left - 20, y) for x, y in LANDMARKS),
         score=0.95,
-        blend=Blend(tuple(crowd), tuple(crowd)),
+        blend=Blend(tuple(crowd), tuple(crowd), differing=differing),
     )
 
 

@@ -8,6 +8,7 @@ from store.records import Box, Face, Feedback, Question, Reading, Recorded, Stat
 MIXED = (0.0, 0.0, 0.02, 0.62, 0.0, 0.08, 0.28)
 SURE = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 EVEN = (1 / 7,) * 7
+FOUR = (0.1, 0.0, 0.1, 0.0, 0.4, 0.1, 0.3)
 SAD = (0.1, 0.0, 0.1, 0.0, 0.8, 0.0, 0.0)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 READING_ID = "a-B_c3d4E5f6"
@@ -17,9 +18,10 @@ def reading(
     blends: Sequence[tuple[float, ...]],
     *,
     boxes: Sequence[Box] | None = None,
+    differing: tuple[str, ...] = (),
     size: tuple[int, int] = (800, 600),
 ) -> Reading:
-    """A reading with a face per blend."""
+    """A reading with a face per blend, on all of which the members differ like that."""
     places = boxes or [_place(number, size) for number in range(len(blends))]
     faces = tuple(
         Face(
@@ -32,6 +34,7 @@ def reading(
             crowd=blend,
             label=blend,
             has_crop=False,
+            differing=differing,
         )
         for number, (blend, box) in enumerate(zip(blends, places, strict=True), start=1)
     )

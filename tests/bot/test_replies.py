@@ -40,6 +40,7 @@ from store.emotions import EMOTIONS
 from store.records import Consent, Erased, Undone
 from tests.bot.samples import (
     EVEN,
+    FOUR,
     MIXED,
     NOTHING,
     READING_ID,
@@ -100,6 +101,47 @@ def test_face_that_all_agree_on_has_no_list() -> None:
     assert "10" not in said
 
 
+def test_readers_that_differ_are_named_the_one_that_the_blend_follows_first() -> None:
+    said = plain(replies.reading_reply(EN, reading([MIXED], differing=("neutral", "happy"))))
+    assert "one of my two readers would say happy, the other neutral." in said
+    said = plain(replies.reading_reply(KO, reading([MIXED], differing=("neutral", "happy"))))
+    assert "하나는 기쁨, 다른 하나는 무표정이라고 해요." in said
+
+
+def test_face_without_a_favourite_is_called_hard_for_people_too() -> None:
+    said = plain(replies.reading_reply(EN, reading([FOUR])))
+    assert "two people asked would more likely disagree than agree" in said
+    assert "readers" not in said
+
+
+@BOTH
+def test_at_most_one_doubt_is_told(texts: Texts) -> None:
+    for blend, differing, lines in [
+        (MIXED, (), 2),
+        (FOUR, (), 3),
+        (MIXED, ("happy", "neutral"), 3),
+        (FOUR, ("sad", "neutral"), 3),
+    ]:
+        reply = replies.reading_reply(texts, reading([blend], differing=differing))
+        assert len(plain(reply).split("\n\n")) == lines
+
+
+def test_doubts_about_several_faces_are_one_line() -> None:
+    about = reading([MIXED, FOUR, SAD])
+    assert "sure" not in plain(replies.reading_reply(EN, about))
+    doubted = replace(about.faces[1], differing=("sad", "neutral"))
+    one = replace(about, faces=(about.faces[0], doubted, about.faces[2]))
+    assert "I’m not sure about face 2: my two" in plain(replies.reading_reply(EN, one))
+    all_of_them = reading([MIXED, FOUR, SAD], differing=("sad", "neutral"))
+    assert "about faces 1, 2, 3: my" in plain(replies.reading_reply(EN, all_of_them))
+
+
+def test_doubts_about_a_crowd_are_told_on_the_faces_page() -> None:
+    about = reading([MIXED] * 7, differing=("happy", "neutral"))
+    assert "sure" not in plain(replies.reading_reply(EN, about))
+    assert "about faces 5, 6, 7: my" in plain(replies.reading_reply(EN, about, 2))
+
+
 def test_several_faces_are_told_one_by_one_and_chosen_by_number() -> None:
     reply = replies.reading_reply(EN, reading([MIXED, SAD, SURE]))
     lines = plain(reply).splitlines()
@@ -135,7 +177,7 @@ def test_every_face_of_a_crowd_is_told_on_some_page() -> None:
 @BOTH
 @pytest.mark.parametrize("count", range(1, 61))
 def test_caption_fits_into_1024_characters_on_every_page(texts: Texts, count: int) -> None:
-    about = reading([EVEN] * count)
+    about = reading([EVEN] * count, differing=("disgust", "surprise"))
     for page in range(page_count(about)):
         assert utf16(plain(replies.reading_reply(texts, about, page))) <= 1024
 

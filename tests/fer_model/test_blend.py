@@ -9,6 +9,7 @@ from fer_model.blend import (
     Calibrations,
     blended,
     blends,
+    differing,
     disagreement,
     fit_calibration,
     fit_exchange,
@@ -70,6 +71,44 @@ def test_members_that_agree_have_no_disagreement_and_opposites_have_all() -> Non
     opposite[0, 0, 1] = opposite[1, 0, 5] = 1000
     assert disagreement(same, Calibration.neutral(2))[0] == pytest.approx(0)
     assert disagreement(opposite, Calibration.neutral(2))[0] == pytest.approx(1)
+
+
+def happy_and_sad(height: float) -> Array:
+    """Logits (2, 1, 7) of two members, one for happy, one for sad."""
+    logits = np.zeros((2, 1, 7))
+    logits[0, 0, 3] = logits[1, 0, 4] = height
+    return logits
+
+
+def test_members_that_differ_are_named_in_their_order() -> None:
+    two = Calibrations.neutral(2)
+    assert differing(happy_and_sad(4), two) == [("happy", "sad")]
+    assert differing(happy_and_sad(4)[::-1], two) == [("sad", "happy")]
+    (blend,) = blends(happy_and_sad(4), happy_and_sad(4), two)
+    assert blend.differing == ("happy", "sad")
+
+
+def test_members_that_see_a_tie_do_not_differ() -> None:
+    two = Calibrations.neutral(2)
+    assert differing(happy_and_sad(0.1), two) == [()]
+    assert differing(happy_and_sad(0.1), replace(two, differ_from=0.0)) == [("happy", "sad")]
+
+
+def test_members_that_name_the_same_emotion_do_not_differ() -> None:
+    logits = happy_and_sad(4)
+    logits[:, 0, 0] = 5
+    assert differing(logits, replace(Calibrations.neutral(2), differ_from=0.0)) == [()]
+
+
+def test_a_member_without_weight_has_no_say() -> None:
+    only = Calibration((1.0, 1.0), (1.0, 0.0))
+    assert differing(happy_and_sad(4), Calibrations(only, only, 0.0)) == [()]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_disagreement_to_differ_from_is_between_0_and_1(share: float) -> None:
+    with pytest.raises(ValueError):
+        replace(Calibrations.neutral(2), differ_from=share)
 
 
 def test_one_member_cannot_disagree() -> None:

@@ -87,19 +87,21 @@ def test_a_document_from_before_there_were_stems_means_the_original(copy: Path) 
     assert {record.stem for record in found.members} == {"original"}
 
 
-def test_an_exchange_comes_back_as_it_was_written(member: Member, tmp_path: Path) -> None:
+def test_what_format_2_added_comes_back_as_it_was_written(member: Member, tmp_path: Path) -> None:
     metadata = random_metadata(1)
     rows = tuple(tuple(float(i == j) / 3 for j in range(7)) for i in range(7))
     label = replace(metadata.calibrations.label, exchange=rows)
-    exchanging = replace(metadata, calibrations=replace(metadata.calibrations, label=label))
+    calibrations = replace(metadata.calibrations, label=label, differ_from=0.0421)
+    exchanging = replace(metadata, calibrations=calibrations)
     written = write_version(tmp_path, [member], exchanging)
-    assert read_version(written.path).metadata.calibrations.label.exchange == rows
-    assert read_version(written.path).metadata.calibrations.crowd.exchange == ()
+    assert read_version(written.path).metadata.calibrations == calibrations
+    assert calibrations.crowd.exchange == ()
 
 
-def test_a_version_of_format_1_means_no_exchange(copy: Path) -> None:
+def test_a_version_of_format_1_is_read_with_what_it_lacks(copy: Path) -> None:
     def as_it_was(document: dict[str, Any]) -> None:
         document["format"] = 1
+        del document["calibrations"]["differ_from"]
         for calibration in (document["calibrations"]["crowd"], document["calibrations"]["label"]):
             del calibration["exchange"]
 

@@ -1,6 +1,7 @@
 """Readings: written once per photo, found by id, chat and message."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -9,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from store import inbox, readings
 from store.engine import Database
 from store.errors import FaceUnknown, ReadingUnknown
-from store.records import Reading
+from store.records import NewReading, Reading
 from store.tables import FaceRow, ReadingRow
-from tests.store.rows import BOT, JUN, MINA, MINUTE, NOON, new_face, read, see
+from tests.store.rows import BASE, BOT, JUN, MINA, MINUTE, NOON, new_face, read, see
 
 
 async def inbox_id(database: Database, update_id: int = 1) -> int:
@@ -48,6 +49,16 @@ async def test_reading_comes_back_as_it_was_written(database: Database) -> None:
     assert (face.box, face.landmarks) == (expected.box, expected.landmarks)
     assert (face.crowd, face.label) == (expected.crowd, expected.label)
     assert (again.created_at, again.latency_ms, face.has_crop) == (NOON, 12.5, False)
+
+
+async def test_what_members_would_say_is_kept_where_they_differ(database: Database) -> None:
+    await see(database, MINA)
+    faces = (replace(new_face(), differing=("happy", "sad")), new_face(left=90.0))
+    new = NewReading(MINA, MINA, None, "file", "unique", 1, BASE, faces)
+    async with database.sessions.begin() as session:
+        written = await readings.add_reading(session, new)
+    kept = (await found(database, written.reading_id)).faces
+    assert [face.differing for face in kept] == [("happy", "sad"), ()]
 
 
 async def test_reading_ids_fit_into_buttons_and_differ(database: Database) -> None:

@@ -7,9 +7,10 @@ from telegram import Document
 
 from bot.handlers import downloads
 from bot.playground import Fault, Person, Playground
+from fer_model import Reading
 from store.tables import FaceRow, PersonRow, ReadingRow
 from tests.bot.conftest import RunningBot
-from tests.bot.fakes import VERSION, FakeRecognizer
+from tests.bot.fakes import VERSION, FakeRecognizer, face
 from tests.bot.handlers.conftest import (
     CROWD,
     NO_FACE,
@@ -50,6 +51,16 @@ async def test_a_reading_is_written_with_its_faces_person_version_and_both_messa
     assert [(face.reading_id, face.number) for face in faces] == [(written.id, 1), (written.id, 2)]
     assert faces[0].crowd[3] == 0.6
     assert [face.crop for face in faces] == [None, None]
+
+
+async def test_members_that_differ_are_told_of_and_written_down(
+    bot: RunningBot, ada: Person, recognizer: FakeRecognizer
+) -> None:
+    recognizer.answer = Reading((face(1, differing=("neutral", "happy")),), (), 240, 120, VERSION)
+    _, answer = await send_and_read(ada)
+    assert "one of my two readers would say happy, the other neutral" in answer.text
+    await quiet(bot)
+    assert [face.differing for face in await rows(bot, FaceRow)] == [["neutral", "happy"]]
 
 
 @pytest.mark.parametrize(
