@@ -79,7 +79,7 @@ SPACE: Final[Mapping[Knob, Domain | Mapping[Optimizer, Domain]]] = {
     "dropout": Range(0.0, 0.6, step=0.1, alone=(0.0,)),
 }
 
-ADAMW: Final[Mapping[str, float]] = {"learning_rate": 3e-4, "weight_decay": 0.05}
+ADAMW: Final[Mapping[Knob, Value]] = {"learning_rate": 3e-4, "weight_decay": 0.05}
 """What changes with the optimizer, or AdamW would be tried at a rate that no one would give it."""
 
 KNOBS: Final[tuple[Knob, ...]] = get_args(Knob)
@@ -126,7 +126,7 @@ def turned(settings: TrainingSettings, knob: Knob, value: Value) -> TrainingSett
     """`settings` with one knob turned; another optimizer brings its own rate and decay."""
     changes: dict[str, Any] = {knob: value}
     if knob == "optimizer" and value == "adamw" != settings.optimizer:
-        changes |= ADAMW
+        changes |= {str(brought): standing for brought, standing in ADAMW.items()}
     return replace(settings, **changes)
 
 

@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,9 +21,9 @@ from rich import box
 from rich.table import Table
 
 from train_cli.reports import number, percent, signed
-from train_cli.search_space import Choice, Knob, Value, domain, in_words
+from train_cli.search_space import SPACE, Choice, Domain, Knob, Range, Value, domain, in_words
 from train_cli.sweeping import Kind, Outcome, State, SweepSettings, TrialResult, best_of
-from train_cli.training import EpochResult, TrainingSettings
+from train_cli.training import EpochResult, Optimizer, TrainingSettings
 
 _STUDENT: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5 % quantiles of Student's t with 1, 2, … degrees of freedom."""
@@ -89,12 +89,12 @@ def verdict(trial: TrialResult, noise: Noise | None) -> str:
 
 
 def trials_table(settings: SweepSettings, outcome: Outcome) -> Table:
-    """A line per trial; only the knobs that stand elsewhere than in the default recipe."""
+    """A line per trial, with its loss minus the default's mean, and what to make of it."""
     best, noise = best_of(outcome.trials), noise_of(outcome.trials)
-    columns = ("trial", "what", "state", "knobs", "epochs", "loss", "against default")
+    columns = ("trial", "what", "knobs", "epochs", "loss", "difference")
     table = Table(title="trials", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in (*columns, "label", "crowd majority", ""):
-        left = name in ("what", "state", "knobs", "")
+    for name in (*columns, "label", "crowd", ""):
+        left = name in ("what", "knobs", "")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for trial in outcome.trials:
         loss = trial.loss
@@ -102,17 +102,21 @@ def trials_table(settings: SweepSettings, outcome: Outcome) -> Table:
         table.add_row(
             str(trial.number),
             trial.kind,
-            trial.state,
             knobs_in_words(trial, settings.base),
             str(len(trial.losses)),
             "-" if loss is None else number(loss),
             signed(gap),
             percent(trial.best.label_accuracy if trial.best else None),
             percent(trial.best.crowd_accuracy if trial.best else None),
-            "best" if trial is best else verdict(trial, noise) or trial.reason,
+            _remark(trial, best, noise),
             style="bold" if trial is best else "dim" if trial.state != "complete" else None,
         )
     return table
+
+
+def _remark(trial: TrialResult, best: TrialResult | None, noise: Noise | None) -> str:
+    state = "best" if trial is best else "" if trial.state == "complete" else trial.state
+    return ", ".join(filter(None, (state, verdict(trial, noise), trial.reason)))
 
 
 def noise_in_words(noise: Noise | None) -> str:
@@ -226,31 +230,32 @@ def history_picture(outcome: Outcome) -> bytes:
         axes.grid(alpha=0.25)
     if best:
         epochs.legend(fontsize=8)
+    figure.legend(*_legend(outcome), loc="outside lower center", ncols=6, fontsize=8)
     return _png(figure)
 
 
 def knobs_picture(settings: SweepSettings, outcome: Outcome) -> bytes:
-    """The loss against each knob's value, a panel per knob."""
-    columns = min(4, len(settings.knobs))
-    rows = -(-len(settings.knobs) // columns)
-    figure = Figure(figsize=(3.1 * columns + 0.6, 2.9 * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
+    """The loss against each knob's value, a panel per knob and, where that matters, optimizer."""
+    wanted = _panels(settings)
+    columns = min(4, len(wanted))
+    rows = -(-len(wanted) // columns)
+    figure = Figure(figsize=(3.1 * columns + 0.6, 2.6 * rows + 0.7), layout="constrained")
+    panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     noise = noise_of(outcome.trials)
-    for axes, knob in zip(panels, settings.knobs, strict=False):
+    scored = [trial for trial in outcome.trials if trial.loss is not None]
+    for axes, (knob, optimizer) in zip(panels, wanted, strict=False):
         _shade(axes, noise)
-        scored = [t for t in outcome.trials if t.loss is not None and knob in t.knobs]
-        space = domain(knob, "sgd")
-        if isinstance(space, Choice):
-            places = [space.values.index(trial.knobs[knob]) for trial in scored]
-            _scatter(axes, scored, places)
-            axes.set_xticks(range(len(space.values)), [str(value) for value in space.values])
-        else:
-            _scatter(axes, scored, [float(trial.knobs[knob]) for trial in scored])
-            if space.log:
-                axes.set_xscale("log")
-        axes.set_title(knob.replace("_", " "), fontsize=10)
+        of_optimizer = [
+            trial
+            for trial in scored
+            if optimizer is None
+            or trial.knobs.get("optimizer", settings.base.optimizer) == optimizer
+        ]
+        _against(axes, of_optimizer, knob, domain(knob, optimizer or "sgd"))
+        title = knob.replace("_", " ")
+        axes.set_title(f"{title} of {optimizer}" if optimizer else title, fontsize=10)
         axes.grid(alpha=0.25)
-    for axes in list(panels):
+    for axes in panels[len(wanted) :]:
         axes.set_axis_off()
     figure.supylabel("validation loss of both heads, nats", fontsize=9)
     figure.legend(*_legend(outcome), loc="outside lower center", ncols=6, fontsize=8)
@@ -302,6 +307,33 @@ def _row_of(
         "crowd_accuracy": epoch.crowd_accuracy if epoch else None,
         "reason": trial.reason if trial else None,
     }
+
+
+def _panels(settings: SweepSettings) -> list[tuple[Knob, Optimizer | None]]:
+    """What to draw: a knob with a range per optimizer has a panel per optimizer."""
+    both: tuple[Optimizer, ...] = get_args(Optimizer)
+    tried = both if "optimizer" in settings.knobs else (settings.base.optimizer,)
+    return [
+        (knob, optimizer)
+        for knob in settings.knobs
+        for optimizer in ((None,) if isinstance(SPACE[knob], Choice | Range) else tried)
+    ]
+
+
+def _against(axes: Axes, trials: Sequence[TrialResult], knob: Knob, space: Domain) -> None:
+    """The trials' losses over the whole range of the knob."""
+    if isinstance(space, Choice):
+        _scatter(axes, trials, [space.values.index(trial.knobs[knob]) for trial in trials])
+        axes.set_xticks(range(len(space.values)), [str(value) for value in space.values])
+        axes.set_xlim(-0.5, len(space.values) - 0.5)
+        return
+    _scatter(axes, trials, [float(trial.knobs[knob]) for trial in trials])
+    if space.log:
+        axes.set_xscale("log")
+        axes.set_xlim(space.low / 1.2, space.high * 1.2)
+    else:
+        margin = (space.high - space.low) / 20
+        axes.set_xlim(space.low - margin, space.high + margin)
 
 
 def _scatter(axes: Axes, trials: Sequence[TrialResult], places: Sequence[float]) -> None:

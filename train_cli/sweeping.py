@@ -37,6 +37,7 @@ from train_cli.distillation import Teacher
 from train_cli.errors import RunRefused, SplitUnusable, TrainingDiverged
 from train_cli.progress import unheard
 from train_cli.search_space import (
+    ADAMW,
     BY_HAND,
     SPACE,
     Choice,
@@ -113,7 +114,7 @@ class TrialResult:
         number: Counted from 0.
         kind: The default recipe, one idea alone, or sampled.
         reason: Why it was pruned, failed or killed; empty otherwise.
-        knobs: Where those that the sweep turns stand.
+        knobs: Where those that the sweep turns stand, and what AdamW brings with it.
         seed: Of its run.
         best: Its epoch of least validation loss; None before the first epoch's end.
         losses: Validation loss of both heads after every epoch.
@@ -435,6 +436,8 @@ def _result(trial: FrozenTrial, settings: SweepSettings, folder: Path) -> TrialR
 def _knobs_of(trial: FrozenTrial) -> dict[Knob, Value]:
     """In the order of the search space; a trial killed at once may lack some."""
     found = {knob_of(name): value for name, value in trial.params.items()}
+    if found.get("optimizer") == "adamw":
+        found = {**ADAMW, **found}  # what it brings where it is not turned
     return {knob: found[knob] for knob in SPACE if knob in found}
 
 

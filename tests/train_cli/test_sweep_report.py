@@ -60,7 +60,7 @@ OUTCOME = Outcome(TRIALS, {"sgd.learning_rate": 0.7, "mixup": 0.3})
 
 
 def printed(what: object) -> str:
-    console = Console(width=150, record=True, file=io.StringIO())
+    console = Console(width=250, record=True, file=io.StringIO())
     console.print(what)
     return console.export_text()
 

@@ -138,6 +138,17 @@ def test_ideas_come_alone_before_anything_is_sampled(
     assert trained[4] == replace(BASE, label_disturbance=0.1)
 
 
+def test_a_trial_tells_what_another_optimizer_brought_with_it(
+    tmp_path: Path, material: Material, pretend: Callable[[Losses], list[TrainingSettings]]
+) -> None:
+    trained = pretend(lambda settings, epoch: 1.0)
+    settings = SweepSettings(BASE, ("optimizer",), baselines=1, one_by_one=True)
+    told = sweep(settings, material, tmp_path, 2).trials[1].knobs
+    assert told["optimizer"] == "adamw"
+    assert told["learning_rate"] == trained[1].learning_rate < BASE.learning_rate
+    assert told["weight_decay"] == trained[1].weight_decay
+
+
 def test_a_trial_worse_than_the_others_is_ended_early(
     tmp_path: Path, material: Material, pretend: Callable[[Losses], list[TrainingSettings]]
 ) -> None:

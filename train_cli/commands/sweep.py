@@ -13,7 +13,7 @@ import torch
 import typer
 from rich.console import Console
 
-from fer_model.networks import Architecture
+from fer_model.networks import Architecture, Stem
 from train_cli.commands.options import (
     Device,
     DryRun,
@@ -96,6 +96,9 @@ def sweep_command(
         int | None,
         typer.Option(help="Input side, px; vgg19: 48, resnet50: 64.", min=32, max=224),
     ] = None,
+    stem: Annotated[
+        Stem, typer.Option(help="finer skips the first halving: finer maps, 4 times the work.")
+    ] = "original",
     epochs: Annotated[int, typer.Option(help="Of every trial.", min=1)] = 10,
     precision: Annotated[
         Precision, typer.Option(help="Arithmetic of the backbone; bf16 is twice as fast.")
@@ -135,6 +138,7 @@ def sweep_command(
     base = TrainingSettings(
         architecture=architecture,
         side=side or DEFAULT_SIDE[architecture],
+        stem=stem,
         epochs=epochs,
         learning_rate=DEFAULT_RATE[architecture],
         precision=precision,
@@ -221,6 +225,7 @@ def _command_of_best(
         **shared,
         "run": f"runs/{base.architecture}-swept",
         "side": base.side,
+        "stem": None if base.stem == "original" else base.stem,
         "epochs": base.epochs,
         "precision": base.precision,
         "seed": best.seed,
