@@ -159,7 +159,9 @@ def _measured(options: argparse.Namespace, version: ModelVersion) -> dict[str, o
         theirs.close()  # or the end of a process that dies would go unnoticed
         results[name] = _asked(ours, "load")
         print(name, results[name], flush=True)
-        if "unavailable" not in results[name]:
+        if "unavailable" in results[name]:
+            ours.send("stop")
+        else:
             processes[name] = ours
     seconds: dict[str, dict[str, list[float]]] = {name: {} for name in processes}
     for _ in range(options.rounds):
