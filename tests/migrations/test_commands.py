@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from migrations import commands
-from store import schema
+from store import feedback, schema
 from store.engine import open_database
 from store.errors import DatabaseUnreachable, DatabaseUrlInvalid, SchemaNewer
 from store.tables import Base
+from tests.store.rows import MINA, read, see
 
 Result = TypeVar("Result")
 
@@ -113,6 +114,38 @@ def constraints(connection: Connection) -> set[str]:
                 options["dialect_options"] = str({key: str(conditions[key]) for key in conditions})
                 found.add(f"{table} {kind} {sorted(options.items())}")
     return found
+
+
+def test_going_back_before_the_members_opinions_keeps_faces_and_their_feedback(
+    empty_database_url: str,
+) -> None:
+    commands.upgrade(empty_database_url)
+
+    async def speak() -> None:
+        database = open_database(empty_database_url)
+        try:
+            await see(database, MINA)
+            about = await read(database, MINA, tops=("happy", "sad"))
+            async with database.sessions.begin() as session:
+                await feedback.record_feedback(
+                    session,
+                    person_id=MINA,
+                    reading_id=about.reading_id,
+                    face_number=1,
+                    emotion="sad",
+                    source="text",
+                )
+        finally:
+            await database.close()
+
+    asyncio.run(speak())
+    commands.downgrade(empty_database_url, "0001")
+
+    def kept(connection: Connection) -> list[int]:
+        tables = ("faces", "feedback")
+        return [connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in tables]
+
+    assert on_connection(empty_database_url, kept) == [2, 1]
 
 
 def test_store_knows_the_revisions() -> None:
