@@ -15,6 +15,7 @@ from PIL import Image
 from fer_model.decoding import Photo, decode_photo
 from fer_model.errors import NotAnImage
 from fer_model.geometry import Square
+from fer_model.light import relit
 from fer_model.readings import Landmarks
 
 CROP_SIDE: Final = 96
@@ -46,6 +47,16 @@ off by 6.4 px of 48 at the median and 26 px at the 99th percentile; by the eyes 
 and at 1.0 6.6 and 30 (part of each is the roll that alignment takes out).
 """
 
+NARROWEST: Final = 64
+"""A face crop whose levels (1st to 99th percentile) span less is relit: in 499 of 500 of FER2013's
+training faces they span 75 and more, so the networks have hardly seen such faces.
+
+Measured on 120 validation faces in an eighth of their light: crowd majority 61.6 % as they are and
+82.1 % relit, log-loss 1.138 and 0.836; in daylight 84.8 % and 0.823. At 92 the 13 validation faces
+that are so narrow by themselves get worse (0.784, relit 0.861); lifting dark ones by a gamma curve
+worsens those too, more than it wins where it is the photo that is dark.
+"""
+
 _KEPT_QUALITY: Final = 95
 """JPEG quality of a kept crop, colour not subsampled: about 40 kB, differences invisible."""
 
@@ -53,16 +64,22 @@ _KEPT_QUALITY: Final = 95
 def face_crop(
     image: NDArray[np.uint8], landmarks: Landmarks, side: int = CROP_SIDE
 ) -> NDArray[np.uint8]:
-    """The face upright and framed as a training face, uint8 (side, side, 3).
+    """The face upright, framed and lit as a training face, uint8 (side, side, 3).
 
-    What lies outside the image repeats its border.
+    What lies outside the image repeats its border. Light is touched only where it is outside what
+    training faces have, see `NARROWEST`.
 
     Args:
         image: uint8 RGB (H, W, 3).
         landmarks: Five points in px of the image.
         side: In px.
     """
-    return frame_of(landmarks).cut(image, side)
+    return lit(frame_of(landmarks).cut(image, side))
+
+
+def lit(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A face crop with the contrast of training faces; the same array where it has it already."""
+    return relit(crop, NARROWEST)
 
 
 def kept_crop(photo: Photo, landmarks: Landmarks) -> bytes:
@@ -91,7 +108,7 @@ def face_of_kept(kept: bytes, side: int = CROP_SIDE) -> NDArray[np.uint8]:
     face = crop[margin : margin + KEPT_FACE, margin : margin + KEPT_FACE]
     shrinks = side < KEPT_FACE
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8)
+    return lit(np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8))
 
 
 def frame_of(landmarks: Landmarks) -> Square:

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_model.alignment import frame_of
+from fer_model.alignment import frame_of, lit
 from fer_model.errors import DetectorMissing
 from fer_model.geometry import Square
+from fer_model.light import relit
 from fer_model.readings import Box, Landmarks
 
 WORKING_SIDES: Final = (640, 1280)
@@ -45,6 +46,22 @@ it sees 5, 10 and 7 where training faces are 128 px wide, and 10, 20 and 31 afte
 
 ROLLED: Final = math.radians(8)
 """A face rolled by more than its close-up is turned upright and looked at once more."""
+
+NARROWEST: Final = 212
+DARKEST: Final = 110
+"""An image without any face is relit and searched again where its levels span less than a usual
+face's or its mean level is lower: in the dark YuNet misses faces that it finds in daylight.
+"""
+
+ENLARGED: Final = 1280
+"""Longest side in px to which a smaller image without any face is enlarged and searched again."""
+
+TURNS: Final = (math.radians(-35), math.radians(35))
+"""An image without any face is turned by these and searched again, which reaches 30 to 60 degrees
+of roll."""
+
+STEEP: Final = math.radians(20)
+"""A face that the first look sees rolled by more gets no upright close-up: it would be missed."""
 
 _MOST_FACES: Final = 500
 """Candidates kept before overlapping ones are merged."""
@@ -82,11 +99,12 @@ class Detector:
 
     def find(self, image: NDArray[np.uint8]) -> FoundFaces:
         """Faces of an image, uint8 RGB (H, W, 3)."""
-        found: list[FoundFace] = []
-        for side in WORKING_SIDES:
-            found = self._find_at(image, side)
-            if found or side >= max(image.shape[:2]):
-                break
+        found = self._sought(image)
+        if not found:
+            light = relit(image, NARROWEST, DARKEST)
+            found = self._sought(light) if light is not image else []
+            image = light
+        found = found or self._sought_enlarged(image) or self._sought_turned(image)
         found.sort(key=lambda face: (face.box.left + face.box.right, face.box.top))
         readable = [
             self._looked_at_closely(image, f)
@@ -96,11 +114,51 @@ class Detector:
         small = [f.box for f in found if min(f.box.width, f.box.height) < SMALLEST_FACE]
         return FoundFaces(tuple(readable), tuple(small))
 
-    def _find_at(self, image: NDArray[np.uint8], longest: int) -> list[FoundFace]:
+    def _sought(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        """Faces at the first of the working sides that shows any."""
+        for side in WORKING_SIDES:
+            found = self._find_at(image, side)
+            if found or side >= max(image.shape[:2]):
+                break
+        return found
+
+    def _sought_enlarged(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        longest = max(image.shape[:2])
+        larger = min(ENLARGED, 2 * longest)
+        return self._find_at(image, larger, enlarging=True) if larger > longest else []
+
+    def _sought_turned(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        """Faces of the image turned to the side that shows the clearest one."""
+        turned = [self._found_turned(image, angle) for angle in TURNS]
+        return max(turned, key=lambda faces: max((face.score for face in faces), default=0.0))
+
+    def _found_turned(self, image: NDArray[np.uint8], angle: float) -> list[FoundFace]:
+        """Faces of a view of the whole image that is turned by `angle`."""
         height, width = image.shape[:2]
-        scale = min(1.0, longest / max(height, width))
+        long, short = max(width, height), min(width, height)
+        side = long * math.cos(angle) + short * abs(math.sin(angle))
+        view = Square(width / 2, height / 2, side, angle)
+        shown = min(WORKING_SIDES[0], max(1, round(side)))
+        faces = []
+        for face in self._find_at(view.cut(image, shown), shown):
+            box = face.box
+            middle = [(box.left + box.right) / 2, (box.top + box.bottom) / 2]
+            points = view.to_image(np.array([*face.landmarks, middle]), shown)
+            extent = np.array([box.width, box.height]) * side / shown
+            moved = _box(points[-1] - extent / 2, extent, width, height)
+            if moved is not None:
+                faces.append(FoundFace(moved, _landmarks(points[:-1]), face.score))
+        return faces
+
+    def _find_at(
+        self, image: NDArray[np.uint8], longest: int, enlarging: bool = False
+    ) -> list[FoundFace]:
+        height, width = image.shape[:2]
+        scale = longest / max(height, width)
+        scale = scale if enlarging else min(1.0, scale)
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        working = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        working = image if scale == 1 else cv2.resize(image, size, interpolation=method)
         network = self._network()
         network.setInputSize(size)
         # OpenCV's own types say that there is always an array; without faces there is none.
@@ -117,6 +175,9 @@ class Detector:
         view = Square(
             (box.left + box.right) / 2, (box.top + box.bottom) / 2, max(box.width, box.height)
         )
+        seen = frame_of(face.landmarks)
+        if abs(seen.angle) > STEEP:
+            view = seen
         for _ in range(3):
             landmarks = self._landmarks_in(image, view.widened(2))
             if landmarks is None:
@@ -130,14 +191,13 @@ class Detector:
 
     def _landmarks_in(self, image: NDArray[np.uint8], view: Square) -> Landmarks | None:
         """Landmarks, px of the image, of the face in the middle of a square of it."""
-        close_up = view.cut(image, CLOSE_UP)
+        close_up = lit(view.cut(image, CLOSE_UP))
         faces = self._find_at(close_up, CLOSE_UP)
         middle = [face for face in faces if _holds_middle(face.box, CLOSE_UP)]
         if not middle:
             return None
         best = max(middle, key=lambda face: face.score)
-        points = view.to_image(np.asarray(best.landmarks), CLOSE_UP)
-        return tuple((float(x), float(y)) for x, y in points)
+        return _landmarks(view.to_image(np.asarray(best.landmarks), CLOSE_UP))
 
     def _network(self) -> cv2.FaceDetectorYN:
         network: cv2.FaceDetectorYN | None = getattr(self._local, "network", None)
@@ -181,11 +241,20 @@ def _found(
     """
     if not np.isfinite(row).all():
         return None
-    corner, extent = row[0:2] * back, row[2:4] * back
+    box = _box(row[0:2] * back, row[2:4] * back, width, height)
+    if box is None:
+        return None
+    return FoundFace(box, _landmarks(row[4:14].reshape(5, 2) * back), float(row[14]))
+
+
+def _box(
+    corner: NDArray[np.float64], extent: NDArray[np.float64], width: int, height: int
+) -> Box | None:
+    """What of a rectangle lies inside the image, in whole px; None where nothing does."""
     left, top = np.clip(np.floor(corner), 0, (width, height)).astype(int).tolist()
     right, bottom = np.clip(np.ceil(corner + extent), 0, (width, height)).astype(int).tolist()
-    if right <= left or bottom <= top:
-        return None
-    points = row[4:14].reshape(5, 2) * back
-    landmarks = tuple((float(x), float(y)) for x, y in points)
-    return FoundFace(Box(left, top, right, bottom), landmarks, float(row[14]))
+    return Box(left, top, right, bottom) if right > left and bottom > top else None
+
+
+def _landmarks(points: NDArray[np.float64]) -> Landmarks:
+    return tuple((float(x), float(y)) for x, y in points)

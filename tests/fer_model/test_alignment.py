@@ -13,6 +13,7 @@ from fer_model.alignment import (
     face_of_kept,
     frame_of,
     kept_crop,
+    lit,
 )
 from fer_model.decoding import decode_photo
 from fer_model.detection import Detector
@@ -90,6 +91,24 @@ def test_frame_of_points_that_coincide_is_a_pixel_at_least() -> None:
 def test_landmarks_that_are_not_five_finite_points_are_refused(points: Landmarks) -> None:
     with pytest.raises(ValueError, match="five points"):
         frame_of(points)
+
+
+def test_face_in_the_dark_is_cut_out_in_daylight(astronaut: Image, landmarks: Landmarks) -> None:
+    direct = face_crop(astronaut, landmarks)
+    assert lit(direct) is direct
+    dark = np.asarray(np.round(astronaut * 0.08), np.uint8)
+    crop = face_crop(dark, landmarks).astype(float).mean(2)
+    assert crop.max() - crop.min() > 150
+    assert np.corrcoef(crop.ravel(), direct.mean(2).ravel())[0, 1] > 0.97
+
+
+def test_kept_crop_stays_as_dark_as_the_photo_and_its_face_is_lit(
+    astronaut: Image, landmarks: Landmarks
+) -> None:
+    dark = np.asarray(np.round(astronaut * 0.15), np.uint8)
+    kept = kept_crop(dark, landmarks)
+    assert decode_photo(kept).max() < 60
+    assert difference(face_of_kept(kept), face_crop(dark, landmarks)) < 12
 
 
 def test_kept_crop_gives_the_face_crop_back(astronaut: Image, landmarks: Landmarks) -> None:

@@ -55,6 +55,33 @@ def test_face_turned_up_to_45_degrees_is_found_with_its_roll(
     assert roll(face.landmarks) - roll(upright.landmarks) == pytest.approx(degrees, abs=8)
 
 
+@pytest.mark.parametrize("degrees", [-60, 60])
+def test_face_turned_too_far_for_the_first_look_is_found_in_a_turned_image(
+    degrees: float, astronaut: Image
+) -> None:
+    detector = Detector()
+    (upright,) = detector.find(astronaut).faces
+    image, matrix = turned(astronaut, degrees)
+    (face,) = detector.find(image).faces
+    expected = np.column_stack([upright.landmarks, np.ones(5)]) @ matrix.T
+    assert np.abs(np.asarray(face.landmarks) - expected).max() < 8
+    middle = expected.mean(axis=0)
+    box = face.box
+    assert box.left < middle[0] < box.right
+    assert box.top < middle[1] < box.bottom
+    assert box.width == pytest.approx(upright.box.width, rel=0.2)
+
+
+def test_small_image_is_searched_enlarged_in_its_own_px(astronaut: Image) -> None:
+    detector = Detector()
+    small = np.asarray(cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
+    (plain,) = detector._sought(small)
+    (enlarged,) = detector._sought_enlarged(small)
+    assert np.abs(np.subtract(plain.box, enlarged.box)).max() < 8
+    large = np.zeros((100, 1280, 3), np.uint8)
+    assert detector._sought_enlarged(large) == []
+
+
 def test_faces_come_left_to_right(couple: Image) -> None:
     faces = Detector().find(couple).faces
     assert len(faces) == 2
@@ -91,6 +118,26 @@ def test_small_face_in_a_large_photo_is_found_at_the_second_size(astronaut: Imag
     (face,) = Detector().find(photo).faces
     assert 2000 < face.box.left < face.box.right < 2150
     assert 1000 < face.box.top < face.box.bottom < 1150
+
+
+@pytest.mark.parametrize("light", [0.1, 0.05, 0.03])
+def test_face_in_the_dark_is_found_where_it_is_in_daylight(astronaut: Image, light: float) -> None:
+    detector = Detector()
+    (daylight,) = detector.find(astronaut).faces
+    (face,) = detector.find(np.asarray(np.round(astronaut * light), np.uint8)).faces
+    apart = np.abs(np.asarray(face.landmarks) - daylight.landmarks).max()
+    assert apart < 0.06 * daylight.box.width
+
+
+def test_dark_photo_without_a_face_shows_none() -> None:
+    random = np.random.default_rng(0)
+    for seed in range(3):
+        grain = np.random.default_rng(seed).normal(12, 4, (480, 640, 3))
+        assert Detector().find(np.asarray(np.clip(grain, 0, 255), np.uint8)).faces == ()
+    blob = np.full((480, 640, 3), 4, np.uint8)
+    cv2.circle(blob, (320, 240), 90, (14, 11, 9), -1)
+    noise = random.integers(0, 3, blob.shape).astype(np.uint8)
+    assert Detector().find(blob + noise).faces == ()
 
 
 def test_face_that_fills_a_large_photo_is_found(astronaut: Image) -> None:
