@@ -28,10 +28,12 @@ class Augmentation:
         contrast: Largest change of contrast, as a share of it.
         erasing: Probability that a rectangle is blanked out.
         flip: Probability of a mirrored face.
+        photographed: Share of the faces to which all that follows happens; the others stay clean.
         blur: Largest deviation of a Gaussian blur, px of a 48 px face.
         coarse: Probability that a face is brought down to one of `COARSE_SIDES` and back up.
         gamma: Largest exponent of the levels, as a power of two to either side: 1 draws from
             1/2 to 2, darker and brighter alike.
+        glare: Largest gain of light, in doublings of it; what exceeds white is lost.
         dimming: Largest loss of light, in halvings of it: 3 draws from all of it to an eighth.
         fading: Largest loss of contrast, in halvings of it.
         noise: Largest deviation of sensor noise at middle grey, levels of 255.
@@ -45,9 +47,11 @@ class Augmentation:
     contrast: float = 0.3
     erasing: float = 0.3
     flip: float = 0.5
+    photographed: float = 0.5
     blur: float = 0.0
     coarse: float = 0.0
     gamma: float = 0.0
+    glare: float = 0.0
     dimming: float = 0.0
     fading: float = 0.0
     noise: float = 0.0
@@ -94,7 +98,21 @@ def augmented(
     faces = ((faces - mean) * contrast + mean + brightness).clamp(0, 1)
     faces = torch.where(_erased(count, side, strength.erasing, draw), mean, faces)
     # Nothing is drawn for what is off: a run of before these steps goes on as it began.
-    return _photographed(faces, strength, draw, generator)
+    if not any(
+        (
+            strength.blur,
+            strength.coarse,
+            strength.gamma,
+            strength.glare,
+            strength.dimming,
+            strength.fading,
+            strength.noise,
+            strength.jpeg,
+        )
+    ):
+        return faces
+    chosen = (draw(0, 1) < strength.photographed).view(-1, 1, 1, 1)
+    return torch.where(chosen, _photographed(faces, strength, draw, generator), faces)
 
 
 def _photographed(
@@ -109,6 +127,8 @@ def _photographed(
     if strength.gamma:
         exponent = 2 ** draw(-strength.gamma, strength.gamma)
         faces = faces ** exponent.view(-1, 1, 1, 1)
+    if strength.glare:
+        faces = (faces * (2 ** draw(0, strength.glare)).view(-1, 1, 1, 1)).clamp(0, 1)
     if strength.fading:
         mean = faces.mean((1, 2, 3), keepdim=True)
         faces = mean + (faces - mean) * (0.5 ** draw(0, strength.fading)).view(-1, 1, 1, 1)
