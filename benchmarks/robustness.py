@@ -30,7 +30,7 @@ from benchmarks.record import write
 from benchmarks.robustness_report import PAGE, PICTURE, picture, updated_page
 from benchmarks.scenes import Scene
 from fer_model import Engine
-from fer_model.alignment import frame_of
+from fer_model.alignment import frame_of, lit
 from fer_model.blend import Array
 from fer_model.readings import Blend, Box, Face, Reading
 from train_cli.evaluating import Figures, judge
@@ -140,8 +140,8 @@ def measured(engine: Engine, faces: FaceSet, seed: int) -> dict[str, Any]:
 
 
 def altered(crops: NDArray[np.uint8], condition: Direct, seed: int) -> NDArray[np.uint8]:
-    """Faces (N, 48, 48) under a condition."""
-    changed = [condition.of(crop, number, seed) for number, crop in enumerate(crops)]
+    """Faces (N, 48, 48) under a condition, then relit where the pipeline would relight them."""
+    changed = [lit(condition.of(crop, number, seed)) for number, crop in enumerate(crops)]
     return np.stack(changed)
 
 
