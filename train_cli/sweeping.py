@@ -143,9 +143,9 @@ class Outcome:
 
     Attributes:
         trials: Those begun, in their order.
-        importances: Each parameter's share in what sets the better trials apart; empty below ten
-            complete trials. Source: PED-ANOVA (Watanabe et al. 2023), which unlike fANOVA needs no
-            forest and knows conditional parameters.
+        importances: Each parameter's share in what sets the better sampled trials apart; empty
+            below ten complete ones. Source: PED-ANOVA (Watanabe et al. 2023), which unlike fANOVA
+            needs no forest and knows conditional parameters.
     """
 
     trials: tuple[TrialResult, ...]
@@ -232,13 +232,16 @@ def _results(study: Study, settings: SweepSettings, folder: Path) -> list[TrialR
 
 def _importances(study: Study) -> dict[str, float]:
     """See `Outcome`."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < _RANDOM_FIRST:
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    sampled = [trial for trial in complete if _kind(trial.user_attrs) == "sampled"]
+    if len(sampled) < _RANDOM_FIRST:
         return {}
-    better = min(0.5, max(0.1, 5 / len(complete)))  # at least five, as its authors advise
+    drawn = optuna.create_study()  # of the others, the knobs were set: they tell of no spread
+    drawn.add_trials(sampled)
+    better = min(0.5, max(0.1, 5 / len(sampled)))  # at least five, as its authors advise
     with _experimental():
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=better)
-        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+        return optuna.importance.get_param_importances(drawn, evaluator=evaluator)
 
 
 def _open(settings: SweepSettings, document: dict[str, Any], folder: Path, resume: bool) -> Study:

@@ -329,12 +329,12 @@ def test_weights_that_cannot_be_started_from_end_the_sweep(
         sweep(SETTINGS, replace(material, backbone=weights), tmp_path / "out", 1)
 
 
-def test_importances_need_ten_complete_trials_and_find_the_knob_that_matters(
+def test_importances_need_ten_sampled_trials_and_find_the_knob_that_matters(
     tmp_path: Path, material: Material, pretend: Callable[[Losses], list[TrainingSettings]]
 ) -> None:
     pretend(lambda settings, epoch: 1 + settings.label_disturbance)
     settings = SweepSettings(BASE, ("label_disturbance", "mixup"), baselines=1, pruner="none")
-    assert sweep(settings, material, tmp_path, 9).importances == {}
+    assert sweep(settings, material, tmp_path, 10).importances == {}
     found = sweep(settings, material, tmp_path, 20, resume=True).importances
     assert sum(found.values()) == pytest.approx(1)
     assert found["label_disturbance"] > found["mixup"]

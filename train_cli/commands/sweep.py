@@ -123,10 +123,10 @@ def sweep_command(
     The objective is the least validation loss of both heads; the test split is not read. The first
     trials are the default recipe with several seeds: what exceeds their spread is a gain.
 
-    OUT/study.db holds every trial. After a kill, --resume goes on, with the trial that was cut
-    short first; several processes work on one OUT when all but the first are started with
-    --resume. OUT receives trials.csv, report.json, history.png, knobs.png and, from ten complete
-    trials on, importance.png; of the checkpoints only the best trial's averaged weights are kept.
+    OUT/study.db holds every trial. --resume goes on after a kill, and takes up the trial that was
+    cut short; several processes work on one OUT when all but the first are started with --resume.
+    OUT receives trials.csv, report.json, history.png, knobs.png and, from ten sampled trials
+    on, importance.png; of the checkpoints only the best trial's averaged weights are kept.
 
     Example: `train_cli sweep resnet50 --split datasets/fer2013 --out runs/sweep
     --backbone resnet50_imagenet.safetensors --trials 40 --epochs 8 --one-by-one`
