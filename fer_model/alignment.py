@@ -18,8 +18,16 @@ from fer_model.geometry import Square
 from fer_model.light import relit
 from fer_model.readings import Landmarks
 
-CROP_SIDE: Final = 96
-"""Side of a face crop in px: twice a training face's, so that shrinking it loses nothing."""
+CROP_SIDE: Final = 48
+"""Side of a face crop in px: a training face's own, which is all that the networks look at."""
+
+FINER: Final = 4
+"""A crop is cut this many times finer and then brought down by area, as sharp as training faces.
+
+Cut at 96 px and brought to 48 px by bilinear filters, 200 validation faces in photos (192 px wide)
+were read with a crowd log-loss of 0.808 and a majority of 84.7 %; so, 0.784 and 86.3 %. The cut-out
+faces themselves: 0.760 and 90.0 %.
+"""
 
 KEPT_SIDE: Final = 320
 """Side of a kept crop in px: larger than any network's input, so that a later input size does not
@@ -74,7 +82,8 @@ def face_crop(
         landmarks: Five points in px of the image.
         side: In px.
     """
-    return lit(frame_of(landmarks).cut(image, side))
+    fine = lit(frame_of(landmarks).cut(image, side * FINER))
+    return np.asarray(cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def lit(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -105,10 +114,10 @@ def face_of_kept(kept: bytes, side: int = CROP_SIDE) -> NDArray[np.uint8]:
     if crop.shape != (KEPT_SIDE, KEPT_SIDE, 3):
         raise NotAnImage(f"a kept crop is {KEPT_SIDE} px square, not {crop.shape[1::-1]}")
     margin = (KEPT_SIDE - KEPT_FACE) // 2
-    face = crop[margin : margin + KEPT_FACE, margin : margin + KEPT_FACE]
+    face = lit(crop[margin : margin + KEPT_FACE, margin : margin + KEPT_FACE])
     shrinks = side < KEPT_FACE
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return lit(np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8))
+    return np.asarray(cv2.resize(face, (side, side), interpolation=method), np.uint8)
 
 
 def frame_of(landmarks: Landmarks) -> Square:

@@ -69,10 +69,25 @@ def test_crop_is_the_same_whatever_the_size(
 
 
 def test_crop_has_the_asked_for_side(astronaut: Image, landmarks: Landmarks) -> None:
-    for side in (48, CROP_SIDE, 224):
+    for side in (CROP_SIDE, 96, 224):
         crop = face_crop(astronaut, landmarks, side)
         assert crop.shape == (side, side, 3)
         assert crop.dtype == np.uint8
+
+
+def test_crop_is_as_sharp_as_a_face_brought_down_in_one_step(
+    astronaut: Image, landmarks: Landmarks
+) -> None:
+    def sharpness(crop: Image) -> float:
+        return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_64F).std())
+
+    frame = frame_of(landmarks)
+    left, top = round(frame.x - frame.side / 2), round(frame.y - frame.side / 2)
+    upright = astronaut[top : top + round(frame.side), left : left + round(frame.side)]
+    straight = cv2.resize(upright, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA)
+    expected = sharpness(np.asarray(straight, np.uint8))
+    assert sharpness(face_crop(astronaut, landmarks)) > 0.9 * expected
+    assert sharpness(face_of_kept(kept_crop(astronaut, landmarks))) > 0.8 * expected
 
 
 def test_turned_face_is_not_enlarged_as_its_eyes_move_together(landmarks: Landmarks) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fer_model.alignment import CROP_SIDE
 from store.records import TrainingFace
 from train_cli.voting import VotedFace, divide, vote_targets, voted_faces
 
@@ -50,7 +51,7 @@ def test_everything_said_about_a_face_becomes_its_votes() -> None:
     assert faces[0].people == (100, 101)
     assert faces[0].feedback_ids == (1, 2)
     assert faces[0].kinds == {"correction": 1, "confirmation": 1}
-    assert faces[0].crop.shape == (96, 96, 3)
+    assert faces[0].crop.shape == (CROP_SIDE, CROP_SIDE, 3)
 
 
 @pytest.mark.parametrize("crop", [b"", b"no image", kept(side=50)])
