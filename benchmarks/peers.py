@@ -104,7 +104,7 @@ def peers_command(
 
     Example: `python -m benchmarks.peers --install`
     """
-    say = Console(stderr=True).print
+    say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
     try:
         chosen = peers_named(peer or [])
     except ValueError as error:

@@ -156,15 +156,8 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 def _title(name: str, system: Mapping[str, Any]) -> str:
-    versions = system["versions"]
-    known = {
-        OURS: "model",
-        "fer": "fer",
-        "face-api": "@vladmandic/face-api",
-        "human": "@vladmandic/human",
-    }
-    version = versions.get(known.get(name, name), "")
-    return f"**{name}** {version}".strip() if name == OURS else f"{name} {version}".strip()
+    own = next(iter(system["versions"].values()), "")  # every worker names itself first
+    return f"**{name}** {own}".strip() if name == OURS else f"{name} {own}".strip()
 
 
 def _cells(system: Mapping[str, Any]) -> list[str]:

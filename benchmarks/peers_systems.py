@@ -79,7 +79,7 @@ PEERS: Final = (
         "python",
         "fer_worker.py",
         "MIT; its weights are of oarriaga/face_classification, MIT",
-        "mini-XCEPTION, 64 px, int8 (TensorFlow Lite), its default",
+        "mini-XCEPTION, 58,423 parameters, 64 px, int8 (TensorFlow Lite), its default",
         "FER2013's training part; the best epoch was chosen on its other two parts together, "
         "PublicTest among them (face_classification's train_emotion_classifier.py)",
     ),
@@ -88,7 +88,7 @@ PEERS: Final = (
         "node",
         "face_api_worker.mjs",
         "MIT",
-        "FaceExpressionNet, a small densely connected network, 112 px",
+        "FaceExpressionNet, small and densely connected, 323,687 parameters, 112 px",
         "not published; its author's training scripts take 70 % at random of a cleaned data set of "
         "Kaggle's, by all appearance FER2013, so that test images may be among them",
     ),
@@ -97,8 +97,8 @@ PEERS: Final = (
         "node",
         "human_worker.mjs",
         "MIT; its weights are of oarriaga/face_classification, MIT",
-        "mini-XCEPTION, 64 px, float32",
-        "as `fer`",
+        "big_XCEPTION by its shape, 205,129 parameters, 64 px, float32",
+        "as `fer`, as far as is known: the same repository, whose script names no other data",
     ),
 )
 

@@ -4,7 +4,7 @@ A message is one line of JSON. A worker first says, within `START_SECONDS`,
 
     {"ready": {"classes": [names], "versions": {package: version}}}
 
-and then answers every request, in order:
+the system itself first among the packages, and then answers every request, in order:
 
     {"op": "answer", "side": S, "faces": [base64 of S * S grey bytes, ...]}
         {"answers": [{"label": [probabilities]} or null, ...]}
@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from fer_model.emotions import EMOTION_COUNT, EMOTIONS
 
-START_SECONDS: Final = 300.0
-"""What a worker has to load in. TensorFlow takes ten seconds, on a busy machine a minute."""
+START_SECONDS: Final = 600.0
+"""What a worker has to load in. TensorFlow takes ten seconds, on a busy machine two minutes."""
 
 REQUEST_SECONDS: Final = 30.0
 FACE_SECONDS: Final = 10.0
@@ -107,7 +107,7 @@ class Worker:
     """A running system; a context manager that ends its process.
 
     Attributes:
-        versions: What answers, by package.
+        versions: What answers, by package; the system itself first.
         load_seconds: From the start of the process to its first answer.
         resident_mib_loaded: Its memory then.
     """

@@ -3,10 +3,10 @@
 What its source asks for (fer/fer.py, 25.10.3): an image in BGR order and a face's rectangle; it
 turns the image grey, widens the rectangle by `offsets` on every side, scales what is inside to
 64 px and into -1 to 1. The rectangle here is the whole crop. The default offsets of 10 px are for
-the tight boxes of its own detector; a crop of 48 px would get a border of nearly half its area, so
-they are 0, which the constructor offers: 65.1 instead of 50.2 % on PublicTest. Everything else is
-its default, the quantised network included. Its answers are taken before it rounds them to two
-decimals.
+the tight boxes of its own detector and for larger faces: around 48 px they would be half of what
+the network sees, so they are 0, which the constructor offers: 65.0 instead of 50.3 % on PublicTest.
+Everything else is its default, the quantised network included. Its answers are taken before it
+rounds them to two decimals.
 """
 
 import os
