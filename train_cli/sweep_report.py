@@ -202,7 +202,8 @@ def history_picture(outcome: Outcome) -> bytes:
     turns, epochs = figure.subplots(1, 2, sharey=True)
     _shade(turns, noise)
     scored = [trial for trial in outcome.trials if trial.loss is not None]
-    _scatter(turns, scored, [trial.number for trial in scored])
+    ceiling = _ceiling(outcome)
+    _scatter(turns, scored, [trial.number for trial in scored], ceiling)
     best_so_far, least = [], math.inf
     for trial in outcome.trials:
         least = min(least, trial.loss or math.inf) if trial.state == "complete" else least
@@ -225,6 +226,10 @@ def history_picture(outcome: Outcome) -> bytes:
             label=f"best: trial {trial.number}" if trial is best else None,
         )
     epochs.set_xlabel("epoch")
+    if ceiling < math.inf:
+        lowest = min(loss for trial in scored for loss in trial.losses)
+        floor = min(lowest, noise.mean - (noise.band or 0)) if noise else lowest
+        turns.set_ylim(0.99 * floor, 1.01 * ceiling)
     for axes in (turns, epochs):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
@@ -251,7 +256,7 @@ def knobs_picture(settings: SweepSettings, outcome: Outcome) -> bytes:
             if optimizer is None
             or trial.knobs.get("optimizer", settings.base.optimizer) == optimizer
         ]
-        _against(axes, of_optimizer, knob, domain(knob, optimizer or "sgd"))
+        _against(axes, of_optimizer, knob, domain(knob, optimizer or "sgd"), _ceiling(outcome))
         title = knob.replace("_", " ")
         axes.set_title(f"{title} of {optimizer}" if optimizer else title, fontsize=10)
         axes.grid(alpha=0.25)
@@ -320,14 +325,16 @@ def _panels(settings: SweepSettings) -> list[tuple[Knob, Optimizer | None]]:
     ]
 
 
-def _against(axes: Axes, trials: Sequence[TrialResult], knob: Knob, space: Domain) -> None:
+def _against(
+    axes: Axes, trials: Sequence[TrialResult], knob: Knob, space: Domain, ceiling: float
+) -> None:
     """The trials' losses over the whole range of the knob."""
     if isinstance(space, Choice):
-        _scatter(axes, trials, [space.values.index(trial.knobs[knob]) for trial in trials])
+        _scatter(axes, trials, [space.values.index(trial.knobs[knob]) for trial in trials], ceiling)
         axes.set_xticks(range(len(space.values)), [str(value) for value in space.values])
         axes.set_xlim(-0.5, len(space.values) - 0.5)
         return
-    _scatter(axes, trials, [float(trial.knobs[knob]) for trial in trials])
+    _scatter(axes, trials, [float(trial.knobs[knob]) for trial in trials], ceiling)
     if space.log:
         axes.set_xscale("log")
         axes.set_xlim(space.low / 1.2, space.high * 1.2)
@@ -336,11 +343,21 @@ def _against(axes: Axes, trials: Sequence[TrialResult], knob: Knob, space: Domai
         axes.set_xlim(space.low - margin, space.high + margin)
 
 
-def _scatter(axes: Axes, trials: Sequence[TrialResult], places: Sequence[float]) -> None:
+def _scatter(
+    axes: Axes, trials: Sequence[TrialResult], places: Sequence[float], ceiling: float
+) -> None:
+    """A mark per trial; what lies above `ceiling` points out of the picture."""
     for trial, place in zip(trials, places, strict=True):
-        colour, mark = _COLOURS[trial.kind], _MARKS.get(trial.state, "x")
         loss = math.nan if trial.loss is None else trial.loss
-        axes.plot([place], [loss], color=colour, marker=mark, markersize=5, linestyle="")
+        mark = "^" if loss > ceiling else _MARKS.get(trial.state, "x")
+        colour, height = _COLOURS[trial.kind], min(loss, ceiling)
+        axes.plot([place], [height], color=colour, marker=mark, markersize=5, linestyle="")
+
+
+def _ceiling(outcome: Outcome) -> float:
+    """Above whatever complete trials went through: one near divergence would flatten the rest."""
+    losses = [t.losses for t in outcome.trials if t.state == "complete"]
+    return 1.03 * max((max(epochs) for epochs in losses if epochs), default=math.inf)
 
 
 def _shade(axes: Axes, noise: Noise | None) -> None:
@@ -356,6 +373,9 @@ def _legend(outcome: Outcome) -> tuple[list[Any], list[str]]:
     if any(trial.state == "pruned" for trial in outcome.trials):
         marks.append(Line2D([], [], color="grey", marker="x", linestyle=""))
         names.append("ended early")
+    if any((trial.loss or 0) > _ceiling(outcome) for trial in outcome.trials):
+        marks.append(Line2D([], [], color="grey", marker="^", linestyle=""))
+        names.append("above the picture")
     return marks, names
 
 
