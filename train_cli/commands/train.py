@@ -10,7 +10,7 @@ import torch
 import typer
 from rich.console import Console
 
-from fer_model.networks import Architecture
+from fer_model.networks import Architecture, Stem
 from train_cli.commands.options import (
     Device,
     DryRun,
@@ -54,6 +54,9 @@ def train_command(
         int | None,
         typer.Option(help="Input side, px; vgg19: 48, resnet50: 64.", min=32, max=224),
     ] = None,
+    stem: Annotated[
+        Stem, typer.Option(help="finer skips the first halving: finer maps, 4 times the work.")
+    ] = "original",
     epochs: Annotated[int, typer.Option(help="Passes over the training faces.", min=1)] = 10,
     batch_size: Annotated[int, typer.Option(help="Faces a step.", min=2)] = 64,
     learning_rate: Annotated[
@@ -137,6 +140,7 @@ def train_command(
     settings = TrainingSettings(
         architecture=architecture,
         side=side or DEFAULT_SIDE[architecture],
+        stem=stem,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate or DEFAULT_RATE[architecture],
