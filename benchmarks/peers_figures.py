@@ -103,7 +103,7 @@ def leak_free(answers: Answers, faces: FaceSet) -> PeerFigures | None:
 def alternation(peers: Sequence[str], rounds: int) -> list[str]:
     """Whose turn it is, block by block: ours before and after every peer's."""
     around = [name for peer in peers for name in (OURS, peer)]
-    return [*(around or [OURS]) * rounds, *([OURS] if peers else [])]
+    return [*(around or [OURS]) * rounds, *([OURS] if peers and rounds else [])]
 
 
 def speeds(blocks: Sequence[tuple[str, Sequence[float]]]) -> dict[str, Speed]:
