@@ -3,6 +3,7 @@
 The network is handed over layer by layer, so that loading converts and writes nothing.
 """
 
+import functools
 import importlib
 import sys
 from typing import Any, Final
@@ -28,8 +29,7 @@ class OpenVinoRunner:
     """
 
     def __init__(self, network: FaceNetwork, side: int, *, bfloat16: bool) -> None:
-        openvino = _openvino()
-        self._compiled = openvino.Core().compile_model(
+        self._compiled = _core().compile_model(
             _model(network, side),
             "CPU",
             {
@@ -51,6 +51,14 @@ class OpenVinoRunner:
         both = torch.from_numpy(request.get_output_tensor(0).data.copy())  # the next call's memory
         self._idle.append(request)
         return Logits(both[:, :EMOTION_COUNT], both[:, EMOTION_COUNT:])
+
+
+@functools.cache
+def _core() -> Any:
+    # One for the whole process. OpenVINO's CPU plugin gives the thread that loads it a stack for
+    # signals, and frees that stack when the last core and model go, in whatever thread they do: the
+    # next signal in the first thread, a SIGTERM say, would then kill the process without a word.
+    return _openvino().Core()
 
 
 def _openvino() -> Any:

@@ -212,6 +212,31 @@ def test_importing_openvino_tells_nobody() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_signal_finds_the_process_well_after_another_thread_let_a_network_go() -> None:
+    # In a process of its own: where this fails, it dies.
+    script = """
+import gc, os, signal, threading
+from fer_model.runtimes import folded
+from fer_model.runtimes_openvino import OpenVinoRunner
+from tests.versions import SIDE, random_network
+
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+held = [OpenVinoRunner(folded(random_network("resnet50")), SIDE, bfloat16=False)]
+def let_go():
+    held.clear()
+    gc.collect()
+thread = threading.Thread(target=let_go)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    needs("openvino")
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
+
+
 def test_a_face_and_its_mirror_image_go_through_a_network_together(
     version: ModelVersion,
 ) -> None:
