@@ -7,6 +7,7 @@ from bot.understanding import (
     Correction,
     FaceNamed,
     Meaning,
+    Mixture,
     NotFeedback,
     Rejection,
     Several,
@@ -100,6 +101,14 @@ FEEDBACK: tuple[tuple[str, Meaning], ...] = (
     ("not angry, more disgusted", Correction("disgust")),
     ("she isn't happy, she's sad", Correction("sad")),
     ("not sad or angry, just neutral", Correction("neutral")),
+    # Several emotions in one face
+    ("half sad half angry", Mixture(("sad", "angry"), (0.5, 0.5))),
+    ("60% sad 40% fear", Mixture(("sad", "fear"), (0.6, 0.4))),
+    ("70 happy 30 surprised", Mixture(("happy", "surprise"), (0.7, 0.3))),
+    ("sad and angry", Mixture(("sad", "angry"), (0.5, 0.5))),
+    ("mostly sad, a bit scared", Mixture(("sad", "fear"))),
+    ("face 2: 60 sad 40 angry", Mixture(("sad", "angry"), (0.6, 0.4), 2)),
+    ("주로 슬픔 약간 공포", Mixture(("sad", "fear"))),
     # Which face
     ("2 is surprised", Correction("surprise", 2)),
     ("face 2: fear", Correction("fear", 2)),
@@ -137,7 +146,9 @@ FEEDBACK: tuple[tuple[str, Meaning], ...] = (
     # Emoji
     ("😢", Correction("sad")),
     ("😡", Correction("angry")),
-    ("😂", Correction("happy")),
+    ("😄", Correction("happy")),
+    ("sad 😂", Correction("sad")),
+    ("wrong 😂", NO),
     ("😱", Correction("fear")),
     ("🤢", Correction("disgust")),
     ("😮", Correction("surprise")),
@@ -199,14 +210,13 @@ ASKED: tuple[str, ...] = (
     "I feel happy",
     "I'm scared",
     "sad or angry",
-    "half sad half angry",
-    "60% sad 40% fear",
+    "half sad",
+    "60% sad",
+    "60% sad 60% fear",
     "maybe sad",
     "happy, no, sad",
     "no fear",
     "no anger",
-    "sad 😂",
-    "wrong 😂",
     "not sad and angry",
     "yes and no",
     "2 are happy",
@@ -349,6 +359,7 @@ NOT_FEEDBACK: tuple[str, ...] = (
     "2 beers please",
     "see you at 3",
     "https://example.com/sad",
+    "😂",
     "😂😂😂",
     "🤣😂",
     "❤️",
@@ -454,7 +465,7 @@ def test_a_few_letters_decomposed_are_still_korean() -> None:
 
 def test_any_text_has_a_meaning() -> None:
     for text in ("\0", "\ud83d", "1" * 250, "'", "''", "-" * 300, "no " * 90, "\u202e", "²", "١"):
-        assert isinstance(understand(text, 2), NotFeedback | Unclear | Rejection)
+        assert isinstance(understand(text, 2), NotFeedback | Unclear | FaceNamed)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
