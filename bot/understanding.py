@@ -121,13 +121,19 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
     if len(plain) > LONGEST_TEXT:  # one character may stand for eighteen
         return NotFeedback()
     preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
-    heard = {code: _understand_in(lexicon(code), plain, face_count) for code in LANGUAGES}
+    heard = _heard(plain, face_count, mend=False)
+    if all(unknown for unknown, _ in (one.lost for one in heard.values())):
+        heard = _heard(plain, face_count, mend=True)
     fewest = min(one.lost for one in heard.values())
     likely = {code: one for code, one in heard.items() if one.lost == fewest}
     spoken = [one for code, one in likely.items() if code in preferred]
     if any(one.refuses and one.meaning == NotFeedback() for one in likely.values()):
         return NotFeedback()
     return _agreed([one.meaning for one in (*spoken, *likely.values())])
+
+
+def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":
+    return {code: _understand_in(lexicon(code), text, face_count, mend=mend) for code in LANGUAGES}
 
 
 def _agreed(heard: Sequence[Meaning]) -> Meaning:
@@ -166,11 +172,11 @@ _LINK: Final = re.compile(r"://|www\.|@\w")
 _QUESTION: Final = re.compile("[?\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MARK}]")
 
 
-def _understand_in(words: Lexicon, text: str, face_count: int | None) -> _Understood:
+def _understand_in(words: Lexicon, text: str, face_count: int | None, *, mend: bool) -> _Understood:
     if _LINK.search(text):
         return _Understood(NotFeedback(), (0, 0), refuses=True)
     *asked, last = _QUESTION.split(text)
-    said = words.read(" ".join((*asked, last)))
+    said = words.read(" ".join((*asked, last)), mend=mend)
     lost = (
         sum(len(word.text) for word in said if word.can_be(Role.UNKNOWN)),
         sum(word.guessed for word in said),
@@ -182,6 +188,8 @@ def _understand_in(words: Lexicon, text: str, face_count: int | None) -> _Unders
             return _Understood(Confirmation(), lost)
         case Role.REJECT:
             return _Understood(Rejection(), lost)
+        case Role.DOUBT:
+            return _Understood(Unclear(), lost)
         case Role.STOP:
             return _Understood(NotFeedback(), lost, refuses=True)
     refuses = any(word.can_be(Role.STOP, Role.PAST) for word in said)

@@ -94,6 +94,14 @@ class Token:
     starts: bool
 
 
+@dataclass(frozen=True)
+class Mood:
+    """How a mood is written, decomposed, and which emotion it is; "" if none of the seven."""
+
+    written: str
+    emotion: str
+
+
 Key: TypeAlias = tuple[str, ...]
 
 
@@ -113,10 +121,14 @@ class Lexicon:
     letters: Mapping[str, str]
     laughs: Sequence[str]
     softened: Sequence[str] = ()
-    pieces: frozenset[str] = field(default_factory=frozenset)
+    pieces: frozenset[str] = frozenset()
+    moods: Mapping[str, Sequence[Mood]] = field(default_factory=dict)
 
-    def read(self, text: str) -> tuple[Word, ...]:
-        """The words of a text, in order; what no list has is `UNKNOWN`."""
+    def read(self, text: str, *, mend: bool = False) -> tuple[Word, ...]:
+        """The words of a normalised text, in order; what no list has is `UNKNOWN`.
+
+        With `mend` a few of those are taken for the emotion that they nearly are.
+        """
         tokens = self._tokens(text)
         found: list[tuple[Word, int]] = []
         start = 0
@@ -124,7 +136,7 @@ class Lexicon:
             word, length = self._longest_at(tokens, start)
             found.append((word, tokens[start].run))
             start += length
-        return tuple(self._mended(found, tokens))
+        return tuple(self._mended(found, tokens, mend))
 
     def whole(self, text: str) -> Role | None:
         """The role of a text that means something only as a whole message."""
@@ -134,7 +146,7 @@ class Lexicon:
 
     def _tokens(self, text: str) -> list[Token]:
         tokens: list[Token] = []
-        for token in tokenised(_replaced(text, self.letters)):
+        for token in _tokens_of(_replaced(text, self.letters)):
             spelt = self._spelt(token.text)
             known = spelt in self.pieces or "'" not in spelt
             full = self.contractions.get(spelt, spelt if known else spelt.replace("'", " ")).split()
@@ -162,10 +174,12 @@ class Lexicon:
                 return word, length
         return _unlisted(tokens[start].text, self.laughs), 1
 
-    def _mended(self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token]) -> Iterator[Word]:
-        """The words, with what is misspelt put right: at most two, in one text."""
+    def _mended(
+        self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
+    ) -> Iterator[Word]:
+        """The words, those of a piece that is not wholly known as one unknown word."""
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
-        mend = len(lost) <= _MOST_MENDED
+        mend = mend and len(lost) <= _MOST_MENDED
         done: set[int] = set()
         for word, run in found:
             if run not in lost:
@@ -184,36 +198,21 @@ class Lexicon:
     def _guess(self, written: str) -> Word | None:
         """The one emotion that is written nearly so; None where none is, or two are."""
         form = unicodedata.normalize("NFD", written)
-        if len(form) < _SHORTEST_MISSPELT:
+        near = {
+            mood.emotion for mood in self.moods.get(form[0], ()) if _is_misspelt(form, mood.written)
+        }
+        if len(near) != 1 or near == {""}:
             return None
-        best: set[str] = set()
-        for key, word in self.words.items():
-            if len(key) != 1 or not word.can_be(Role.EMOTION, Role.OTHER_EMOTION):
-                continue
-            if _is_misspelt(form, unicodedata.normalize("NFD", key[0])):
-                best.add(word.value if word.can_be(Role.EMOTION) else "")
-        if len(best) != 1 or "" in best:
-            return None
-        return Word(written, frozenset({Role.EMOTION}), best.pop(), guessed=True)
+        return Word(written, frozenset({Role.EMOTION}), near.pop(), guessed=True)
 
     def _guess_glued(self, written: str, mend: bool) -> Iterator[Word]:
         """A misspelt stem with known endings, else one unknown word."""
         for length in range(len(written), 1, -1) if mend else ():
-            if length < len(written) and not self._is_ending(written[length:]):
-                continue
-            form = unicodedata.normalize("NFD", written[:length])
-            if len(form) < _SHORTEST_MISSPELT:
-                break
-            near = {
-                word.value
-                for key, word in self.words.items()
-                if word.can_be(Role.EMOTION)
-                and len(key) > 1
-                and _is_misspelt(form, unicodedata.normalize("NFD", "".join(key)))
-            }
-            if len(near) == 1:
-                yield Word(written, frozenset({Role.EMOTION}), near.pop(), guessed=True)
-                return
+            if length == len(written) or self._is_ending(written[length:]):
+                guessed = self._guess(written[:length])
+                if guessed is not None:
+                    yield guessed
+                    return
         yield Word(written, frozenset({Role.UNKNOWN}))
 
     def _is_ending(self, rest: str) -> bool:
@@ -230,6 +229,7 @@ class Lexicon:
 _HELD: Final = 3  # times a letter stands in a row before it was held down
 _MOST_MENDED: Final = 2
 _SHORTEST_MISSPELT: Final = 5
+_LONG: Final = 9
 _PUNCTUATION: Final = frozenset(",.;:!\n、。!…~-–—()\"“”#=*/'[]«»・।،؛|>+&•@×`‘<¡")
 
 
@@ -238,11 +238,18 @@ def _is_kept(word: Word) -> bool:
 
 
 def _is_misspelt(written: str, known: str) -> bool:
-    """One letter off, two in a long word; never in the first, which would be another word."""
-    if len(known) < _SHORTEST_MISSPELT or written[0] != known[0]:
+    """Whether it is the same word with a slip of the fingers.
+
+    One letter too many, too few, or two swapped; two slips, or a wrong letter, in a long word
+    only: in a short one that makes another word ("angel" is not "anger").
+    """
+    if min(len(written), len(known)) < _SHORTEST_MISSPELT:
         return False
-    allowed = 1 if len(known) < 9 else 2
-    return OSA.distance(written, known, score_cutoff=allowed) <= allowed
+    slips = 1 if len(known) < _LONG else 2
+    if OSA.distance(written, known, score_cutoff=slips) > slips:
+        return False
+    replaced = len(written) == len(known) and sorted(written) != sorted(known)
+    return not replaced or len(known) >= _LONG - 1
 
 
 def _shortened(token: str, times: int) -> str:
@@ -309,6 +316,13 @@ def tokenised(text: str) -> Iterator[Token]:
         yield Token(current, run, True)
 
 
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def _tokens_of(text: str) -> tuple[Token, ...]:
+    """The tokens, kept for the next language that reads the same text."""
+    return tuple(tokenised(text))
+
+
+@lru_cache(maxsize=4096)
 def _kind(letter: str) -> str:
     if not letter:
         return ""
@@ -380,7 +394,7 @@ def build(
     whole = {
         key_of(text): role
         for part, role in _WHOLE_MESSAGES
-        for text in vocabulary[part].get("alone", ())
+        for text in vocabulary.get(part, {}).get("alone", ())
     }
     contractions = {
         _replaced(normalised(short), letters): _replaced(normalised(full), letters)
@@ -397,12 +411,26 @@ def build(
         emoji["laughs"],
         tuple(vocabulary.get("questions", {}).get("softened", ())),
         frozenset(pieces),
+        _moods(words),
     )
+
+
+def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
+    """Every mood that is one piece of writing, by its first letter."""
+    moods: dict[str, list[Mood]] = {}
+    for key, word in words.items():
+        whole = len(key) == 1 or all(_is_hangul(piece) for piece in key)
+        if whole and word.can_be(Role.EMOTION, Role.OTHER_EMOTION):
+            form = unicodedata.normalize("NFD", "".join(key))
+            emotion = word.value if word.can_be(Role.EMOTION) else ""
+            moods.setdefault(form[0], []).append(Mood(form, emotion))
+    return moods
 
 
 _WHOLE_MESSAGES: Final = (
     ("confirm", Role.CONFIRM),
     ("reject", Role.REJECT),
+    ("doubt", Role.DOUBT),
     ("not_feedback", Role.STOP),
 )
 
@@ -508,5 +536,7 @@ def _unlisted(token: str, laughs: Sequence[str]) -> Word:
 
 def _repeats(token: str, unit: str) -> bool:
     """Whether the token is the unit several times over, the last time perhaps in part."""
+    if not token.startswith(unit):
+        return False
     times = len(token) // len(unit)
     return times > 1 and (unit * (times + 1)).startswith(token)
