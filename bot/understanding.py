@@ -351,7 +351,9 @@ class _Listener:
             self.clause.halves += 1
         elif word.can_be(Role.OR):
             self.denies |= self.denied_last
-            self.clause.is_unclear |= following is not None and following.can_be(*_FACES)
+            self.clause.is_unclear |= following is None or following.can_be(
+                *_FACES, Role.CONFIRM, Role.REJECT
+            )
         elif word.can_be(Role.THAN):
             self.outweighs = True
         elif word.can_be(Role.THAN_BEFORE):
@@ -372,7 +374,7 @@ class _Listener:
         elif word.can_be(Role.AND):
             # "not sad and angry": both denied, or only the first?
             names_next = following is not None and _names(following)
-            self.clause.is_unclear |= self.denied_last and names_next
+            self.clause.is_unclear |= following is None or (self.denied_last and names_next)
             self.clause.joined += 1
         elif word.can_be(Role.MOSTLY):
             self.clause.is_ordered |= not self.clause.named
@@ -587,6 +589,7 @@ def _meaning(clause: _Clause) -> Meaning:
     mixture = _mixture(clause, named, face)
     contradicts = (
         (clause.confirms and (clause.rejects or clause.denied))
+        or (clause.confirms and not {*clause.pictured} <= {*clause.named, "happy"})
         or (len(named) > 1 and mixture is None)
         or (len(named) == 1 and _has_part(clause))
         or not set(named).isdisjoint(clause.denied)

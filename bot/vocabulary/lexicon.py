@@ -118,6 +118,7 @@ class Lexicon:
     endings: Mapping[Key, Word]
     longest: int
     whole_messages: Mapping[Key, Role]
+    cries: frozenset[Key]
     letters: Mapping[str, str]
     laughs: Sequence[str]
     softened: Sequence[str] = ()
@@ -142,6 +143,8 @@ class Lexicon:
         """The role of a text that means something only as a whole message."""
         tokens = [token.text for token in self._tokens(text)]
         said = [token for token in tokens if token not in _PUNCTUATION]
+        if tuple(said) in self.cries and "!" in tokens:
+            return Role.DOUBT
         return self.whole_messages.get(tuple(said))
 
     def _tokens(self, text: str) -> list[Token]:
@@ -407,6 +410,7 @@ def build(
         endings,
         max(map(len, [*words, *endings])),
         whole,
+        frozenset(key_of(text) for text in vocabulary.get("doubt", {}).get("cries", ())),
         letters,
         emoji["laughs"],
         tuple(vocabulary.get("questions", {}).get("softened", ())),
