@@ -113,7 +113,8 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
         text: As it was written.
         face_count: How many faces the reading has, if it is known: "the last one", "both" need it.
             Whether a number is one of them is judged later.
-        languages: Codes of those that the person set or is likely to write.
+        languages: Codes of those that the person set. They decide nothing but in which order
+            emotions are offered where the bot asks.
     """
     if len(text) > LONGEST_TEXT:
         return NotFeedback()
@@ -126,10 +127,10 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
         heard = _heard(plain, face_count, mend=True)
     fewest = min(one.lost for one in heard.values())
     likely = {code: one for code, one in heard.items() if one.lost == fewest}
-    spoken = [one for code, one in likely.items() if code in preferred]
     if any(one.refuses and one.meaning == NotFeedback() for one in likely.values()):
         return NotFeedback()
-    return _agreed([one.meaning for one in (*spoken, *likely.values())])
+    spoken = sorted(likely, key=lambda code: code not in preferred)
+    return _agreed([likely[code].meaning for code in spoken])
 
 
 def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":

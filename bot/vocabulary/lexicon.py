@@ -3,6 +3,7 @@
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -116,7 +117,7 @@ class Lexicon:
     contractions: Mapping[str, str]
     words: Mapping[Key, Word]
     endings: Mapping[Key, Word]
-    longest: int
+    reach: Mapping[str, int]
     whole_messages: Mapping[Key, Role]
     cries: frozenset[Key]
     letters: Mapping[str, str]
@@ -168,7 +169,7 @@ class Lexicon:
 
     def _longest_at(self, tokens: Sequence[Token], start: int) -> tuple[Word, int]:
         glued = bool(self.endings) and not tokens[start].starts
-        for length in range(min(self.longest, len(tokens) - start), 0, -1):
+        for length in range(min(self.reach.get(tokens[start].text, 0), len(tokens) - start), 0, -1):
             key = tuple(token.text for token in tokens[start : start + length])
             if glued and key in self.endings:
                 return self.endings[key], length
@@ -183,16 +184,14 @@ class Lexicon:
         """The words, those of a piece that is not wholly known as one unknown word."""
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
         mend = mend and len(lost) <= _MOST_MENDED
-        done: set[int] = set()
+        glued = _hangul_of(tokens, lost) if self.endings else {}
         for word, run in found:
-            if run not in lost:
-                yield word
-            elif self.endings and any(_is_hangul(one.text) for one in tokens if one.run == run):
-                if run not in done:
-                    done.add(run)
-                    written = "".join(one.text for one in tokens if one.run == run)
+            if run in glued:
+                written, glued[run] = glued[run], ""
+                if written:
                     yield from self._guess_glued(written, mend)
-                    yield from (one for one, other in found if other == run and _is_kept(one))
+                if _is_kept(word):
+                    yield word
             elif mend and word.can_be(Role.UNKNOWN):
                 yield self._guess(word.text) or word
             else:
@@ -210,6 +209,7 @@ class Lexicon:
 
     def _guess_glued(self, written: str, mend: bool) -> Iterator[Word]:
         """A misspelt stem with known endings, else one unknown word."""
+        mend = mend and len(written) <= _LONGEST_MISSPELT
         for length in range(len(written), 1, -1) if mend else ():
             if length == len(written) or self._is_ending(written[length:]):
                 guessed = self._guess(written[:length])
@@ -232,8 +232,18 @@ class Lexicon:
 _HELD: Final = 3  # times a letter stands in a row before it was held down
 _MOST_MENDED: Final = 2
 _SHORTEST_MISSPELT: Final = 5
+_LONGEST_MISSPELT: Final = 12  # syllables of one piece
 _LONG: Final = 9
 _PUNCTUATION: Final = frozenset(",.;:!\n、。!…~-–—()\"“”#=*/'[]«»・।،؛|>+&•@×`‘<¡")
+
+
+def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str]:
+    """What is written in those of the runs that are Hangul."""
+    written: dict[int, str] = {}
+    for token in tokens:
+        if token.run in runs and _is_hangul(token.text):
+            written[token.run] = written.get(token.run, "") + token.text
+    return written
 
 
 def _is_kept(word: Word) -> bool:
@@ -408,7 +418,7 @@ def build(
         contractions,
         words,
         endings,
-        max(map(len, [*words, *endings])),
+        _reach([*words, *endings]),
         whole,
         frozenset(key_of(text) for text in vocabulary.get("doubt", {}).get("cries", ())),
         letters,
@@ -417,6 +427,15 @@ def build(
         frozenset(pieces),
         _moods(words),
     )
+
+
+def _reach(keys: Iterable[Key]) -> Mapping[str, int]:
+    """How long an entry that begins with a token is at most, in tokens."""
+    reach: dict[str, int] = {}
+    for key in keys:
+        if key:
+            reach[key[0]] = max(len(key), reach.get(key[0], 0))
+    return reach
 
 
 def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
@@ -533,7 +552,7 @@ _HIGHEST_NUMBER: Final = 999  # of a face; a longer number is a year, a time, a 
 def _unlisted(token: str, laughs: Sequence[str]) -> Word:
     if token.isdecimal() and len(token) <= len(str(_HIGHEST_NUMBER)) and int(token) > 0:
         return Word(token, frozenset({Role.NUMBER}), str(int(token)))
-    if any(_repeats(token, unit) for unit in laughs):
+    if len(token) > 1 and any(_repeats(token, unit) for unit in laughs):
         return Word(token, frozenset({Role.TALK}))
     return Word(token, frozenset({Role.UNKNOWN}))
 
