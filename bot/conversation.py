@@ -30,6 +30,7 @@ from bot.understanding import (
     Correction,
     FaceNamed,
     Meaning,
+    Mixture,
     NotFeedback,
     Part,
     Rejection,
@@ -160,7 +161,7 @@ async def hear(
     if not about.faces:
         return Heard((_nothing_read(texts, about, meaning),))
     match meaning:
-        case Correction() | Confirmation() | Rejection():
+        case Correction() | Confirmation() | Rejection() | Mixture():
             return await _take(session, texts, speaker, about, (meaning,))
         case Several(parts):
             return await _take(session, texts, speaker, about, parts)
@@ -392,6 +393,7 @@ async def _take(
     parts: Sequence[Part],
 ) -> Heard:
     """Record every part, or nothing where one is about a face that is not there."""
+    parts = [_settled(part) for part in parts]
     for part in parts:
         if part.face is not None and not _exists(about, part.face):
             # "3 is sad" of two faces: the emotion is kept, the face is asked for.
@@ -406,6 +408,8 @@ async def _take(
         if face is None:
             question = await _await_face(session, speaker, about, part)
             asked.append(replies.which_face(texts, question, about))
+        elif isinstance(part, Mixture):
+            asked.append(await _doubt(session, texts, speaker, about, face, part.emotions))
         elif isinstance(part, Rejection):
             await _take_back_denied(session, speaker, about, face, part.denied)
             await await_emotion(session, speaker, about, face)
@@ -414,6 +418,23 @@ async def _take(
             recorded.append(await _record(session, speaker, about, face, part))
     said = [replies.noted(texts, recorded, about)] if recorded else []
     return Heard((*said, *asked), tuple(recorded), about)
+
+
+CLEARLY_LARGEST: Final = 2.0
+"""A mixture's largest share stands for it if it is so many times the next; else the bot asks."""
+
+
+def _settled(part: Part) -> Part:
+    """A mixture as the one emotion that a piece of feedback can hold, where there is one."""
+    if not isinstance(part, Mixture):
+        return part
+    if not part.shares:
+        return Correction(part.emotions[0], part.face)
+    ranked = sorted(zip(part.shares, part.emotions, strict=True), key=lambda one: -one[0])
+    (most, emotion), (next_most, _) = ranked[:2]
+    if most >= CLEARLY_LARGEST * next_most:
+        return Correction(emotion, part.face)
+    return replace(part, shares=tuple(s for s, _ in ranked), emotions=tuple(e for _, e in ranked))
 
 
 async def _record(
@@ -443,7 +464,7 @@ async def _await_face(
         person_id=speaker.person_id,
         chat_id=speaker.chat_id,
         reading_id=about.reading_id,
-        kind="which_emotion" if isinstance(part, Rejection) else "which_face",
+        kind="which_emotion" if isinstance(part, Rejection | Mixture) else "which_face",
         source=speaker.source,
         emotion=part.emotion if isinstance(part, Correction) else None,
         message_id=speaker.message_id,
@@ -531,7 +552,7 @@ async def _revise(
 
 def _parts(meaning: Meaning) -> tuple[Part, ...]:
     match meaning:
-        case Correction() | Confirmation() | Rejection():
+        case Correction() | Confirmation() | Rejection() | Mixture():
             return (meaning,)
         case Several(parts):
             return parts

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from bot.vocabulary.lexicon import LANGUAGES, Lexicon, Role, Word, lexicon
+from bot.vocabulary.lexicon import LANGUAGES, Lexicon, Role, Word, lexicon, normalised
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,19 @@ class Rejection:
 
     face: int | None = None
     denied: str | None = None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The face shows several emotions: "60% sad 40% fear".
+
+    `shares` sum to 1; they are empty where only the order was told, the largest first: "mostly
+    sad, a bit scared".
+    """
+
+    emotions: tuple[str, ...]
+    shares: tuple[float, ...] = ()
+    face: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +93,9 @@ class NotFeedback:
     """Anything else."""
 
 
-Part: TypeAlias = Correction | Confirmation | Rejection
+Part: TypeAlias = Correction | Confirmation | Rejection | Mixture
 Meaning: TypeAlias = Part | Several | FaceNamed | UnknownEmotion | Unclear | NotFeedback
+_PARTS: Final = (Correction, Confirmation, Rejection, Mixture)
 
 
 LONGEST_TEXT: Final = 300
@@ -91,52 +105,106 @@ LONGEST_TEXT: Final = 300
 def understand(text: str, face_count: int | None = None, languages: Sequence[str] = ()) -> Meaning:
     """What the text says about a reading's faces.
 
+    It is read in every language at once, as people do not only write in the one that they set.
+    Those count that leave the least of it unknown. Where one of these takes it for no feedback
+    by a word that it knows, it is none; where two make different things of it, it is asked about.
+
     Args:
         text: As it was written.
         face_count: How many faces the reading has, if it is known: "the last one", "both" need it.
             Whether a number is one of them is judged later.
-        languages: Codes to try first, the person's own; then the others.
+        languages: Codes of those that the person set. They decide nothing but in which order
+            emotions are offered where the bot asks.
     """
     if len(text) > LONGEST_TEXT:
         return NotFeedback()
-    preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
-    order = [*(code for code in preferred if code in LANGUAGES), *LANGUAGES]
-    for language in dict.fromkeys(order):
-        meaning = _understand_in(lexicon(language), text, face_count)
-        if not isinstance(meaning, NotFeedback):
-            return meaning
-    return NotFeedback()
-
-
-_QUESTION: Final = re.compile(
-    "[?\N{FULLWIDTH QUESTION MARK}\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MARK}]"
-)
-_SENTENCE: Final = re.compile(r"(?<=[.!\n])\s+")
-
-
-def _understand_in(words: Lexicon, text: str, face_count: int | None) -> Meaning:
-    if _QUESTION.search(text):
+    plain = normalised(text)
+    if len(plain) > LONGEST_TEXT:  # one character may stand for eighteen
         return NotFeedback()
+    preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
+    heard = _heard(plain, face_count, mend=False)
+    if all(unknown for unknown, _ in (one.lost for one in heard.values())):
+        heard = _heard(plain, face_count, mend=True)
+    fewest = min(one.lost for one in heard.values())
+    likely = {code: one for code, one in heard.items() if one.lost == fewest}
+    if any(one.refuses and one.meaning == NotFeedback() for one in likely.values()):
+        return NotFeedback()
+    spoken = sorted(likely, key=lambda code: code not in preferred)
+    return _agreed([likely[code].meaning for code in spoken])
+
+
+def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":
+    return {code: _understand_in(lexicon(code), text, face_count, mend=mend) for code in LANGUAGES}
+
+
+def _agreed(heard: Sequence[Meaning]) -> Meaning:
+    """What all languages say that make anything of the text; where they differ, it is asked."""
+    meanings = list(dict.fromkeys(one for one in heard if one != NotFeedback()))
+    if len(meanings) <= 1:
+        return meanings[0] if meanings else NotFeedback()
+    named = [emotion for meaning in meanings for emotion in _emotions_of(meaning)]
+    return Unclear(tuple(dict.fromkeys(named)))
+
+
+def _emotions_of(meaning: Meaning) -> tuple[str, ...]:
+    match meaning:
+        case Correction(emotion):
+            return (emotion,)
+        case Mixture(emotions) | Unclear(emotions):
+            return emotions
+        case _:
+            return ()
+
+
+@dataclass(frozen=True)
+class _Understood:
+    """What one language makes of a text.
+
+    `lost` tells how little of it that is: characters unknown, then words guessed; `refuses` is
+    whether a word was heard that makes it no feedback, so that it is not just a lack of any.
+    """
+
+    meaning: Meaning
+    lost: tuple[int, int]
+    refuses: bool = False
+
+
+_LINK: Final = re.compile(r"://|www\.|@\w")
+_QUESTION: Final = re.compile("[?\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MARK}]")
+
+
+def _understand_in(words: Lexicon, text: str, face_count: int | None, *, mend: bool) -> _Understood:
+    if _LINK.search(text):
+        return _Understood(NotFeedback(), (0, 0), refuses=True)
+    *asked, last = _QUESTION.split(text)
+    said = words.read(" ".join((*asked, last)), mend=mend)
+    lost = (
+        sum(len(word.text) for word in said if word.can_be(Role.UNKNOWN)),
+        sum(word.guessed for word in said),
+    )
+    if asked:
+        return _Understood(_question(words, text, last, face_count), lost, refuses=True)
     match words.whole(text):
         case Role.CONFIRM:
-            return Confirmation()
+            return _Understood(Confirmation(), lost)
         case Role.REJECT:
-            return Rejection()
-    meaning = _judged(words.read(text), face_count)
-    if not isinstance(meaning, NotFeedback):
-        return meaning
-    # "Wrong, she is sad. Her cat ran away.": not wholly understood, but worth asking about.
-    first, *others = _SENTENCE.split(text.strip(), maxsplit=1)
-    if others:
-        said = words.read(first)
-        begun = _judged(said, face_count)
-        if isinstance(begun, Correction) and _leads_with_rejection(said):
-            return Unclear((begun.emotion,), begun.face)
-    return NotFeedback()
+            return _Understood(Rejection(), lost)
+        case Role.DOUBT:
+            return _Understood(Unclear(), lost)
+        case Role.STOP:
+            return _Understood(NotFeedback(), lost, refuses=True)
+    refuses = any(word.can_be(Role.STOP, Role.PAST) for word in said)
+    return _Understood(_judged(said, face_count), lost, refuses)
 
 
-def _leads_with_rejection(said: Sequence[Word]) -> bool:
-    return bool(said) and said[0].can_be(Role.REJECT)
+def _question(words: Lexicon, text: str, last: str, face_count: int | None) -> Meaning:
+    """A question is no feedback, but may be followed by some, or be none but in its mark."""
+    softened = any(text.endswith(ending) for ending in words.softened)
+    said = words.read(_QUESTION.sub(" ", text) if softened else last)
+    meaning = _judged(said, face_count)
+    if isinstance(meaning, NotFeedback | FaceNamed):
+        return NotFeedback()
+    return Unclear(tuple(dict.fromkeys(word.value for word in said if _names(word))))
 
 
 @dataclass
@@ -148,7 +216,12 @@ class _Clause:
     pictured: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    shares: list[int] = field(default_factory=list)
+    halves: int = 0
+    joined: int = 0
+    is_ordered: bool = False
     confirms: bool = False
+    confirms_by_emoji: bool = False
     rejects: bool = False
     by_self: bool = False
     of_bot: bool = False
@@ -156,6 +229,7 @@ class _Clause:
     about_people: bool = False
     is_described: bool = False
     is_unclear: bool = False
+    has_talk: bool = False
 
     def is_spoken(self) -> bool:
         return bool(self.named or self.pictured or self.denied or self.others)
@@ -167,11 +241,12 @@ class _Clause:
 def _judged(said: Sequence[Word], face_count: int | None) -> Meaning:
     if not said or any(word.can_be(Role.STOP) for word in said) or _asks(said):
         return NotFeedback()
-    if _is_laughter(said):
+    of_photo = any(word.can_be(Role.PHOTO) for word in said)
+    if any(word.can_be(Role.PAST) for word in said) and not of_photo:
         return NotFeedback()
     if any(word.can_be(Role.UNKNOWN) for word in said):
-        return _unknown_emotion(said)
-    clauses = _clauses(said, face_count)
+        return _unknown_emotion(said) or _half_understood(said)
+    clauses = _clauses(said, face_count, of_photo)
     return NotFeedback() if clauses is None else _combined(clauses)
 
 
@@ -180,12 +255,7 @@ def _asks(said: Sequence[Word]) -> bool:
     return not said[0].opens
 
 
-def _is_laughter(said: Sequence[Word]) -> bool:
-    signs = [word for word in said if not word.can_be(Role.BREAK)]
-    return len(signs) > 1 and all(word.can_be(Role.LAUGHTER) for word in signs)
-
-
-def _unknown_emotion(said: Sequence[Word]) -> Meaning:
+def _unknown_emotion(said: Sequence[Word]) -> Meaning | None:
     """Rejection, verb, and one last word that nobody knows: "no, she is hangry"."""
     words = [word for word in said if not word.can_be(Role.BREAK, Role.FILLER)]
     *before, last = words
@@ -198,19 +268,56 @@ def _unknown_emotion(said: Sequence[Word]) -> Meaning:
     rejects = bool(before) and before[0].can_be(Role.REJECT)
     describes = len(before) > 1 and before[-1].can_be(Role.BE, Role.LOOK)
     if not (known and rejects and describes and last.can_be(Role.UNKNOWN)):
-        return NotFeedback()
+        return None
     numbers = [int(word.value) for word in before if word.can_be(Role.NUMBER)]
     return UnknownEmotion(last.text, numbers[0] if len(numbers) == 1 else None)
 
 
-def _clauses(said: Sequence[Word], face_count: int | None) -> list[_Clause] | None:
+def _half_understood(said: Sequence[Word]) -> Meaning:
+    """What has unknown words in it is never recorded; it is asked about if it may be feedback."""
+    named = [word.value for word in said if _names(word)]
+    words = [word for word in said if not word.can_be(Role.BREAK, Role.FILLER, Role.TALK)]
+    answers = any(
+        word.can_be(Role.CONFIRM, Role.REJECT, Role.CONFIRM_EMOJI)
+        and not word.can_be(Role.NUMBER, Role.FILLER, Role.NOT, Role.POSITION)
+        for word in words[:1]
+    )
+    answers |= words[0].can_be(Role.REJECT)
+    if words[0].can_be(Role.SELF):
+        return NotFeedback()
+    if named or answers:
+        return Unclear(tuple(dict.fromkeys(named)))
+    return NotFeedback()
+
+
+def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> list[_Clause] | None:
     """One clause per group of faces, or None where the sentence makes no sense as feedback."""
-    listener = _Listener(said, face_count)
+    listener = _Listener(said, face_count, of_photo, _shares_in(said))
     for at in range(len(said)):
         listener.hear(at)
         if _asks_within(said, at):
             return None
     return listener.heard()
+
+
+_LEAST_BARE_SHARE: Final = 10
+_WHOLE: Final = range(99, 102)  # percent; thirds are rounded
+
+
+def _shares_in(said: Sequence[Word]) -> frozenset[int]:
+    """Where the numbers stand that are no face's: "60%", and "70 happy 30 surprised"."""
+    numbers = [at for at, word in enumerate(said) if word.can_be(Role.NUMBER)]
+    marked = frozenset(
+        at
+        for at in numbers
+        if any(
+            other is not None and other.can_be(Role.PERCENT)
+            for other in (_at(said, at + 1), _at(said, at - 1) if at + 1 == len(said) else None)
+        )
+    )
+    bare = {at for at in numbers if int(said[at].value) >= _LEAST_BARE_SHARE} | marked
+    total = sum(int(said[at].value) for at in bare)
+    return frozenset(bare) if len(bare) > 1 and total in _WHOLE else marked
 
 
 @dataclass
@@ -219,9 +326,12 @@ class _Listener:
 
     said: Sequence[Word]
     face_count: int | None
+    of_photo: bool
+    shares: frozenset[int]
     clauses: list[_Clause] = field(default_factory=lambda: [_Clause()])
     denies: bool = False
     denied_last: bool = False
+    outweighs: bool = False
     makes_sense: bool = True
 
     @property
@@ -231,43 +341,62 @@ class _Listener:
     def hear(self, at: int) -> None:
         word, following = self.said[at], _at(self.said, at + 1)
         self.clause.is_unclear |= word.can_be(Role.DOUBT)
+        self.clause.has_talk |= word.can_be(Role.TALK)
         if word.can_be(Role.BREAK, Role.BUT):
             self._pause()
+        elif at in self.shares:
+            self.clause.shares.append(int(word.value))
+        elif word.can_be(Role.PERCENT):
+            self.clause.is_unclear |= at - 1 not in self.shares and at + 1 not in self.shares
+        elif word.can_be(Role.HALF):
+            self.clause.halves += 1
         elif word.can_be(Role.OR):
             self.denies |= self.denied_last
-            self.clause.is_unclear |= following is not None and following.can_be(*_FACES)
-        elif word.can_be(Role.AND):
-            # "not sad and angry": both denied, or only the first?
-            names_next = following is not None and _names(following)
-            self.clause.is_unclear |= self.denied_last and names_next
+            self.clause.is_unclear |= following is None or following.can_be(
+                *_FACES, Role.CONFIRM, Role.REJECT
+            )
+        elif word.can_be(Role.THAN):
+            self.outweighs = True
+        elif word.can_be(Role.THAN_BEFORE):
+            self._outweigh_last()
         elif _denies_backwards(self.said, at):
             _deny_last(self.clause)
             self.denied_last = True
-        elif word.can_be(Role.NOT):
+        elif _denies_onwards(self.said, at):
             self.denies = True
         elif word.can_be(*_FACES) and not _is_yes(word, following):
             self._point(word, following)
         elif _names(word):
-            self._name(word, _at(self.said, at - 1))
+            self._name(word, at)
         elif word.can_be(Role.OTHER_EMOTION):
-            self.makes_sense &= not self.denies
-            self.clause.others.append(word.value)
+            self._name_other(word)
         elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI, Role.REJECT):
             self._judge(word)
+        elif word.can_be(Role.AND):
+            # "not sad and angry": both denied, or only the first?
+            names_next = following is not None and _names(following)
+            self.clause.is_unclear |= following is None or (self.denied_last and names_next)
+            self.clause.joined += 1
+        elif word.can_be(Role.MOSTLY):
+            self.clause.is_ordered |= not self.clause.named
+        elif word.can_be(Role.LITTLE):
+            self.clause.is_ordered |= bool(self.clause.named)
         else:
             _describe(self.clause, word, following)
+            if self.of_photo:
+                self.clause.by_self = self.clause.is_remark = False
 
     def heard(self) -> list[_Clause] | None:
         """All clauses at the end of the sentence; None where it made no sense."""
-        self.clause.is_unclear |= self.denies and not self.clause.rejects
+        self.clause.is_unclear |= (self.denies or self.outweighs) and not self.clause.rejects
         spoken = any(clause.is_spoken() or clause.rejects for clause in self.clauses)
         if not self.makes_sense or (self.denies and not spoken):
             return None
         return self.clauses
 
     def _pause(self) -> None:
-        self.clause.is_unclear |= self.denies
-        self.denies = False
+        self.clause.is_unclear |= self.denies or self.outweighs
+        self.denies = self.outweighs = self.denied_last = False
 
     def _point(self, word: Word, following: Word | None) -> None:
         if self.clause.is_complete():
@@ -275,25 +404,48 @@ class _Listener:
             self.clauses.append(_Clause())
         _add_faces(self.clause, word, following, self.face_count)
 
-    def _name(self, word: Word, previous: Word | None) -> None:
-        if self.denies:
+    def _name(self, word: Word, at: int) -> None:
+        previous = _at(self.said, at - 1)
+        if self.outweighs:
+            self.clause.is_unclear |= not self.clause.named
+            self.outweighs = False
+        elif self.denies:
             self.clause.denied.append(word.value)
+            self.denied_last, self.denies = True, False
         elif word.can_be(Role.EMOTION):
             self.clause.named.append(word.value)
         else:
             self.clause.pictured.append(word.value)
-        self.clause.is_unclear |= previous is not None and previous.can_be(Role.UNCLEAR_REJECT)
-        self.denied_last, self.denies = self.denies, False
+        self.clause.is_unclear |= (
+            previous is not None
+            and previous.can_be(Role.UNCLEAR_REJECT)
+            and not word.can_be(Role.EMOJI)
+            and not self.denied_last
+        )
 
-    def _judge(self, word: Word) -> None:
-        if not word.can_be(Role.REJECT):
-            self.clause.rejects |= self.denies
-            self.clause.confirms |= not self.denies
-            self.denies = False
+    def _name_other(self, word: Word) -> None:
+        if self.outweighs:
+            self.outweighs = False
             return
         self.makes_sense &= not self.denies
-        # "happy, no, sad": they change their mind; which one holds is asked.
-        self.clause.is_unclear |= self.clause.is_spoken()
+        self.clause.others.append(word.value)
+
+    def _outweigh_last(self) -> None:
+        if self.clause.named:
+            self.clause.named.pop()
+        else:
+            self.clause.is_unclear = True
+
+    def _judge(self, word: Word) -> None:
+        if word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI):
+            if self.denies:
+                self.denies, self.clause.rejects = False, True
+                return
+            self.clause.confirms = True
+            self.clause.confirms_by_emoji = word.can_be(Role.CONFIRM_EMOJI)
+            return
+        # "happy, no, sad": who takes a word back in the middle of a sentence is asked.
+        self.clause.is_unclear |= bool(self.clause.named or self.clause.pictured) or self.denies
         self.clause.rejects = True
 
 
@@ -305,7 +457,7 @@ def _at(said: Sequence[Word], index: int) -> Word | None:
 
 
 def _names(word: Word) -> bool:
-    return word.can_be(Role.EMOTION, Role.EMOJI, Role.LAUGHTER)
+    return word.can_be(Role.EMOTION, Role.EMOJI)
 
 
 def _is_yes(word: Word, following: Word | None) -> bool:
@@ -324,6 +476,24 @@ def _denies_backwards(said: Sequence[Word], at: int) -> bool:
         if not word.can_be(Role.BE, Role.LOOK, Role.NOUN, Role.FILLER):
             return False
     return False
+
+
+def _denies_onwards(said: Sequence[Word], at: int) -> bool:
+    """Whether a "not" denies what follows; Spanish "no" and its like may be a plain no as well."""
+    word = said[at]
+    if not word.can_be(Role.NOT):
+        return False
+    if not word.can_be(Role.REJECT):
+        return True
+    following = next((one for one in said[at + 1 :] if not one.can_be(Role.FILLER)), None)
+    if following is None:
+        return False
+    if following.can_be(Role.BE, Role.LOOK):
+        return True
+    if not _names(following):
+        return False
+    previous = _at(said, at - 1)
+    return not word.can_be(Role.UNCLEAR_REJECT) or (previous is not None and _names(previous))
 
 
 def _deny_last(clause: _Clause) -> None:
@@ -386,7 +556,7 @@ def _combined(clauses: Sequence[_Clause]) -> Meaning:
     for clause in clauses:
         meaning = _meaning(clause)
         faces: Sequence[int | None] = clause.faces or [None]
-        if isinstance(meaning, Correction | Confirmation | Rejection):
+        if isinstance(meaning, _PARTS):
             meanings += [replace(meaning, face=face) for face in faces]
         elif isinstance(meaning, FaceNamed) and len(clauses) > 1:
             meanings.append(Unclear())
@@ -394,7 +564,7 @@ def _combined(clauses: Sequence[_Clause]) -> Meaning:
             meanings.append(meaning)
     if len(meanings) == 1:
         return meanings[0]
-    parts = [part for part in meanings if isinstance(part, Correction | Confirmation | Rejection)]
+    parts = [part for part in meanings if isinstance(part, _PARTS)]
     faces = [part.face for part in parts]
     if len(parts) == len(meanings) and None not in faces and len(set(faces)) == len(faces):
         return Several(tuple(parts))
@@ -407,38 +577,65 @@ def _combined(clauses: Sequence[_Clause]) -> Meaning:
 
 def _meaning(clause: _Clause) -> Meaning:
     face = clause.faces[0] if len(clause.faces) == 1 else None
-    # Beside words an emoji may be decoration: "yes 😊", "wrong 😂".
-    spoken = clause.confirms or clause.rejects or clause.by_self
-    pictured = [] if clause.confirms else clause.pictured
+    # Beside words an emoji may be decoration: "yes 😊", "thanks 😊".
+    decorates = clause.confirms or (clause.has_talk and not clause.rejects)
+    pictured = [] if decorates else clause.pictured
     named = tuple(dict.fromkeys((*clause.named, *pictured)))
-    only_pictured = bool(pictured) and not clause.named
     if clause.of_bot and (named or clause.denied or clause.others):
+        return NotFeedback()
+    if clause.has_talk and clause.confirms_by_emoji and not clause.named:
         return NotFeedback()
     if clause.others:
         return _other_emotion(clause, named, face)
+    mixture = _mixture(clause, named, face)
     contradicts = (
         (clause.confirms and (clause.rejects or clause.denied))
-        or len(named) > 1
+        or (clause.confirms and not {*clause.pictured} <= {*clause.named, "happy"})
+        or (len(named) > 1 and mixture is None)
+        or (len(named) == 1 and _has_part(clause))
         or not set(named).isdisjoint(clause.denied)
-        or (only_pictured and spoken)
+        or (bool(pictured) and not clause.named and clause.by_self)
     )
     says_something = named or clause.denied or clause.faces or clause.confirms or clause.rejects
     if contradicts or (clause.is_unclear and says_something):
         return Unclear(named, face)
     if named:
         in_passing = (clause.by_self or clause.is_remark) and not (clause.rejects or clause.faces)
-        return Unclear(named, face) if in_passing else Correction(named[0], face)
+        return Unclear(named, face) if in_passing else mixture or Correction(named[0], face)
     if clause.by_self and not clause.rejects:
         return NotFeedback()
     if clause.denied:
         return Rejection(face, clause.denied[0] if len(clause.denied) == 1 else None)
     if clause.rejects or clause.confirms:
-        if clause.about_people:
+        if clause.about_people or clause.halves:
             return Unclear((), face)
         return Rejection(face) if clause.rejects else Confirmation(face)
     if face is not None and not clause.is_described:
         return FaceNamed(face)
     return NotFeedback()
+
+
+def _has_part(clause: _Clause) -> bool:
+    """Whether a single emotion was said to be but a part: "half sad", "60% sad"."""
+    return bool(clause.halves) or (bool(clause.shares) and sum(clause.shares) not in _WHOLE)
+
+
+def _mixture(clause: _Clause, named: tuple[str, ...], face: int | None) -> Mixture | None:
+    """Several emotions of which it was said how they mix; None where they only contradict."""
+    if len(named) < 2 or clause.confirms:
+        return None
+    if clause.shares:
+        if len(clause.shares) != len(named) or sum(clause.shares) not in _WHOLE:
+            return None
+        total = sum(clause.shares)
+        return Mixture(named, tuple(share / total for share in clause.shares), face)
+    if len(named) > 2:
+        return None
+    if clause.halves:
+        return Mixture(named, (0.5, 0.5), face) if clause.halves == 2 else None
+    if clause.is_ordered:
+        return Mixture(named, (), face)
+    return Mixture(named, (0.5, 0.5), face) if clause.joined else None
 
 
 def _other_emotion(clause: _Clause, named: tuple[str, ...], face: int | None) -> Meaning:

@@ -1,18 +1,22 @@
 """From text to words with roles, by the vocabulary of one language. Knows no grammar."""
 
-import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
+from rapidfuzz.distance import OSA
+
 from store.emotions import EMOTIONS
 
-LANGUAGES: Final = ("en", "ko")
+LANGUAGES: Final = ("en", "ko", "es", "de", "fr", "pt", "ru", "ja", "zh", "hi", "ar", "id")
+BORROWED: Final = "en"
+"""People who write in another language type this one's emotions too: "happy 아니고 sad"."""
 
 Vocabulary: TypeAlias = Mapping[str, Any]
 
@@ -22,7 +26,6 @@ class Role(Enum):
 
     EMOTION = auto()
     EMOJI = auto()  # an emotion as well, but also mere decoration
-    LAUGHTER = auto()  # an EMOJI that says nothing in a row
     OTHER_EMOTION = auto()
     CONFIRM = auto()
     CONFIRM_EMOJI = auto()
@@ -30,6 +33,8 @@ class Role(Enum):
     UNCLEAR_REJECT = auto()  # a REJECT that may negate what follows at once
     NOT = auto()
     NOT_BEFORE = auto()  # denies what stands before it
+    THAN = auto()  # what follows is less so
+    THAN_BEFORE = auto()  # what stands before it is less so
     NUMBER = auto()
     POSITION = auto()
     ALL = auto()
@@ -40,12 +45,19 @@ class Role(Enum):
     REMARK = auto()  # a THIRD that, before "is", may be said of anything
     SELF = auto()
     BOT = auto()
+    PHOTO = auto()  # "in this photo": what is said, also of oneself, is said of the face
+    PAST = auto()  # no feedback, unless of the photo
     BE = auto()
     LOOK = auto()
     AND = auto()
     OR = auto()
     BUT = auto()
+    HALF = auto()
+    PERCENT = auto()
+    MOSTLY = auto()
+    LITTLE = auto()
     FILLER = auto()
+    TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
     STOP = auto()  # whoever says this gives no feedback
@@ -64,6 +76,7 @@ class Word:
     value: str = ""
     opens: bool = True
     plural: bool = False
+    guessed: bool = False
 
     def can_be(self, *roles: Role) -> bool:
         """Whether it has one of these roles."""
@@ -71,84 +84,385 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Token:
+    """The smallest piece of a text: a word, a number, a mark, or one character of an Asian script.
+
+    `run` counts the pieces of writing between spaces and marks; `starts` is whether it begins one.
+    """
+
+    text: str
+    run: int
+    starts: bool
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How a mood is written, decomposed, and which emotion it is; "" if none of the seven."""
+
+    written: str
+    emotion: str
+
+
+Key: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Lexicon:
-    """The words of one language and the emoji, ready to be looked up."""
+    """The words of one language and the emoji, ready to be looked up.
+
+    `endings` count within a piece of writing only, never at its beginning. A language that has
+    them is one where a piece counts only if all of it is known.
+    """
 
     contractions: Mapping[str, str]
-    words: Mapping[tuple[str, ...], Word]
-    longest: int
-    whole_messages: Mapping[tuple[str, ...], Role]
+    words: Mapping[Key, Word]
+    endings: Mapping[Key, Word]
+    reach: Mapping[str, int]
+    whole_messages: Mapping[Key, Role]
+    cries: frozenset[Key]
+    letters: Mapping[str, str]
+    laughs: Sequence[str]
+    softened: Sequence[str] = ()
+    pieces: frozenset[str] = frozenset()
+    moods: Mapping[str, Sequence[Mood]] = field(default_factory=dict)
 
-    def read(self, text: str) -> tuple[Word, ...]:
-        """The words of a text, in order; what no list has is `UNKNOWN`."""
+    def read(self, text: str, *, mend: bool = False) -> tuple[Word, ...]:
+        """The words of a normalised text, in order; what no list has is `UNKNOWN`.
+
+        With `mend` a few of those are taken for the emotion that they nearly are.
+        """
         tokens = self._tokens(text)
-        words: list[Word] = []
+        found: list[tuple[Word, int]] = []
         start = 0
         while start < len(tokens):
-            for length in range(min(self.longest, len(tokens) - start), 0, -1):
-                found = self.words.get(tuple(tokens[start : start + length]))
-                if found is not None:
-                    words.append(found)
-                    start += length
-                    break
-            else:
-                words.append(_unlisted(tokens[start]))
-                start += 1
-        return tuple(words)
+            word, length = self._longest_at(tokens, start)
+            found.append((word, tokens[start].run))
+            start += length
+        return tuple(self._mended(found, tokens, mend))
 
     def whole(self, text: str) -> Role | None:
         """The role of a text that means something only as a whole message."""
-        tokens = [token for token in self._tokens(text) if token not in _PUNCTUATION]
-        return self.whole_messages.get(tuple(tokens))
+        tokens = [token.text for token in self._tokens(text)]
+        said = [token for token in tokens if token not in _PUNCTUATION]
+        if tuple(said) in self.cries and "!" in tokens:
+            return Role.DOUBT
+        return self.whole_messages.get(tuple(said))
 
-    def _tokens(self, text: str) -> list[str]:
-        tokens: list[str] = []
-        for token in _TOKEN.findall(normalised(text)):
-            tokens += self.contractions.get(token, token).split()
+    def _tokens(self, text: str) -> list[Token]:
+        tokens: list[Token] = []
+        for token in _tokens_of(_replaced(text, self.letters)):
+            spelt = self._spelt(token.text)
+            known = spelt in self.pieces or "'" not in spelt
+            full = self.contractions.get(spelt, spelt if known else spelt.replace("'", " ")).split()
+            tokens += [Token(one, token.run, token.starts) for one in full]
         return tokens
 
+    def _spelt(self, token: str) -> str:
+        """The token without letters held down ("saaaad"), where that makes it known."""
+        if token in self.pieces or len(token) < _HELD or token.isdecimal():
+            return token
+        for times in (2, 1):
+            shorter = _shortened(token, times)
+            if shorter in self.pieces:
+                return shorter
+        return token
 
-_PUNCTUATION: Final = frozenset(',.;:!\n、。,!…~-–—()"“”#')
-_TOKEN: Final = re.compile(
-    r"[0-9]+(?:st|nd|rd|th)\b|[0-9]+|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]|\n|_", re.UNICODE
-)
-# Variation selectors, skin tones, the keycap and the joiner of emoji say nothing here.
-_DECORATION: Final = re.compile("[\ufe0e\ufe0f\u20e3\u200d\U0001f3fb-\U0001f3ff]")
+    def _longest_at(self, tokens: Sequence[Token], start: int) -> tuple[Word, int]:
+        glued = bool(self.endings) and not tokens[start].starts
+        for length in range(min(self.reach.get(tokens[start].text, 0), len(tokens) - start), 0, -1):
+            key = tuple(token.text for token in tokens[start : start + length])
+            if glued and key in self.endings:
+                return self.endings[key], length
+            word = self.words.get(key)
+            if word is not None and not (glued and length == 1):
+                return word, length
+        return _unlisted(tokens[start].text, self.laughs), 1
+
+    def _mended(
+        self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
+    ) -> Iterator[Word]:
+        """The words, those of a piece that is not wholly known as one unknown word."""
+        lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
+        mend = mend and len(lost) <= _MOST_MENDED
+        glued = _hangul_of(tokens, lost) if self.endings else {}
+        for word, run in found:
+            if run in glued:
+                written, glued[run] = glued[run], ""
+                if written:
+                    yield from self._guess_glued(written, mend)
+                if _is_kept(word):
+                    yield word
+            elif mend and word.can_be(Role.UNKNOWN):
+                yield self._guess(word.text) or word
+            else:
+                yield word
+
+    def _guess(self, written: str) -> Word | None:
+        """The one emotion that is written nearly so; None where none is, or two are."""
+        form = unicodedata.normalize("NFD", written)
+        near = {
+            mood.emotion for mood in self.moods.get(form[0], ()) if _is_misspelt(form, mood.written)
+        }
+        if len(near) != 1 or near == {""}:
+            return None
+        return Word(written, frozenset({Role.EMOTION}), near.pop(), guessed=True)
+
+    def _guess_glued(self, written: str, mend: bool) -> Iterator[Word]:
+        """A misspelt stem with known endings, else one unknown word."""
+        mend = mend and len(written) <= _LONGEST_MISSPELT
+        for length in range(len(written), 1, -1) if mend else ():
+            if length == len(written) or self._is_ending(written[length:]):
+                guessed = self._guess(written[:length])
+                if guessed is not None:
+                    yield guessed
+                    return
+        yield Word(written, frozenset({Role.UNKNOWN}))
+
+    def _is_ending(self, rest: str) -> bool:
+        tokens = [Token(one, 0, False) for one in rest]
+        start = 0
+        while start < len(tokens):
+            word, length = self._longest_at(tokens, start)
+            if word.can_be(Role.UNKNOWN, Role.STOP):
+                return False
+            start += length
+        return True
+
+
+_HELD: Final = 3  # times a letter stands in a row before it was held down
+_MOST_MENDED: Final = 2
+_SHORTEST_MISSPELT: Final = 5
+_LONGEST_MISSPELT: Final = 12  # syllables of one piece
+_LONG: Final = 9
+_PUNCTUATION: Final = frozenset(",.;:!\n、。!…~-–—()\"“”#=*/'[]«»・।،؛|>+&•@×`‘<¡")
+
+
+def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str]:
+    """What is written in those of the runs that are Hangul."""
+    written: dict[int, str] = {}
+    for token in tokens:
+        if token.run in runs and _is_hangul(token.text):
+            written[token.run] = written.get(token.run, "") + token.text
+    return written
+
+
+def _is_kept(word: Word) -> bool:
+    return word.can_be(Role.EMOTION, Role.STOP)
+
+
+def _is_misspelt(written: str, known: str) -> bool:
+    """Whether it is the same word with a slip of the fingers.
+
+    One letter too many, too few, or two swapped; two slips, or a wrong letter, in a long word
+    only: in a short one that makes another word ("angel" is not "anger").
+    """
+    if min(len(written), len(known)) < _SHORTEST_MISSPELT:
+        return False
+    slips = 1 if len(known) < _LONG else 2
+    if OSA.distance(written, known, score_cutoff=slips) > slips:
+        return False
+    replaced = len(written) == len(known) and sorted(written) != sorted(known)
+    return not replaced or len(known) >= _LONG - 1
+
+
+def _shortened(token: str, times: int) -> str:
+    kept: list[str] = []
+    for letter in token:
+        if kept[-times:] != [letter] * times:
+            kept.append(letter)
+    return "".join(kept)
+
+
+# The variation selectors, skin tones, sexes, keycap and the joiner of emoji say nothing here.
+_DECORATION: Final = frozenset("\ufe0e\ufe0f\u20e3\u200d♀♂\u0640") | {
+    chr(code) for code in range(0x1F3FB, 0x1F400)
+}
+_BARE: Final = ("LATIN", "CYRILLIC", "ARABIC")
+"""Scripts whose marks above and below are often left out: "colere", "веселый", "اول"."""
 
 
 def normalised(text: str) -> str:
-    """Lower case, composed, with plain apostrophes and plain emoji."""
-    composed = unicodedata.normalize("NFC", text).casefold()
-    composed = composed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return _DECORATION.sub("", composed).strip()
+    """Lower case, one form per letter, without accents, invisible characters and skin tones."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = folded.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("ß", "ss")
+    letters: list[str] = []
+    bare = False
+    for letter in unicodedata.normalize("NFD", folded):
+        category = unicodedata.category(letter)
+        if category == "Cf" or letter in _DECORATION:
+            continue
+        if category == "Mn":
+            if bare:
+                continue
+        else:
+            bare = unicodedata.name(letter, "").startswith(_BARE)
+        letters.append(letter)
+    return unicodedata.normalize("NFC", "".join(letters)).strip()
+
+
+def tokenised(text: str) -> Iterator[Token]:
+    """The tokens of a normalised text."""
+    run, current, kind = 0, "", ""
+    fresh = True
+    for at, letter in enumerate(text):
+        now = _kind(letter)
+        joins = letter == "'" and kind == "word" and _kind(text[at + 1 : at + 2]) == "word"
+        if current and now != kind and not joins:
+            yield Token(current, run, True)
+            current = ""
+        if joins or now in ("word", "digits"):
+            if kind not in ("word", "digits") or now != kind:
+                run += 1
+            current, kind = current + letter, "word" if joins else now
+            fresh = True
+            continue
+        if now == "character":
+            if kind != "character":
+                run, fresh = run + 1, True
+            yield Token(letter, run, fresh)
+            fresh = False
+        elif now == "mark":
+            run += 1
+            yield Token(letter, run, True)
+        kind = now
+    if current:
+        yield Token(current, run, True)
+
+
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def _tokens_of(text: str) -> tuple[Token, ...]:
+    """The tokens, kept for the next language that reads the same text."""
+    return tuple(tokenised(text))
+
+
+@lru_cache(maxsize=4096)
+def _kind(letter: str) -> str:
+    if not letter:
+        return ""
+    if letter == "\n":
+        return "mark"
+    if letter.isspace():
+        return "space"
+    if letter.isdecimal():
+        return "digits"
+    category = unicodedata.category(letter)
+    if category[0] not in "LM":
+        return "mark"
+    return "character" if _is_asian(letter) else "word"
+
+
+def _is_asian(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+
+
+def _is_hangul(text: str) -> bool:
+    return unicodedata.name(text[0], "").startswith("HANGUL")
+
+
+def _replaced(text: str, letters: Mapping[str, str]) -> str:
+    for old, new in letters.items():
+        text = text.replace(old, new)
+    return text
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def lexicon(language: str) -> Lexicon:
     """The lexicon of one of `LANGUAGES`."""
-    return build(_read(language), _read("emoji"))
+    borrowed = {} if language == BORROWED else _read(BORROWED)["emotions"]
+    return build(_read(language), _read("emoji"), borrowed)
 
 
-def build(vocabulary: Vocabulary, emoji: Vocabulary) -> Lexicon:
-    """A lexicon from the content of a language's file and of the emoji's."""
-    words: dict[tuple[str, ...], Word] = {}
+def build(
+    vocabulary: Vocabulary, emoji: Vocabulary, borrowed: Mapping[str, Sequence[str]] | None = None
+) -> Lexicon:
+    """A lexicon from the content of a language's file, of the emoji's, and of borrowed emotions."""
+    letters = vocabulary.get("letters", {})
+    verbs = vocabulary["verbs"]
+
+    def key_of(text: str) -> Key:
+        return tuple(one.text for one in tokenised(_replaced(normalised(text), letters)))
+
+    never_first = {key_of(one) for one in verbs.get("never_first", ())}
+    plural = {key_of(one) for one in verbs.get("plural", ())}
+    words: dict[Key, Word] = {}
     for text, role, value in _entries(vocabulary, emoji):
-        key = tuple(_TOKEN.findall(normalised(text)))
-        earlier = words.get(key, Word(" ".join(key), frozenset()))
-        words[key] = Word(
-            earlier.text,
-            earlier.roles | {role},
-            earlier.value or value,
-            opens=earlier.text not in vocabulary["verbs"]["never_first"],
-            plural=earlier.text in vocabulary["verbs"]["plural"],
-        )
-    whole = {
-        tuple(_TOKEN.findall(normalised(text))): role
-        for part, role in (("confirm", Role.CONFIRM), ("reject", Role.REJECT))
-        for text in vocabulary[part]["alone"]
+        for spelling in _spellings(text, vocabulary):
+            key = key_of(spelling)
+            earlier = words.get(key, Word(" ".join(key), frozenset()))
+            words[key] = Word(
+                earlier.text,
+                earlier.roles | {role},
+                earlier.value or value,
+                opens=key not in never_first,
+                plural=key in plural,
+            )
+    for emotion, texts in (borrowed or {}).items():
+        for text in texts:
+            words.setdefault(key_of(text), Word(text, frozenset({Role.EMOTION}), emotion))
+    endings = {
+        key_of(text): Word(text, frozenset({role}))
+        for name, role in (("glued", Role.FILLER), ("stop", Role.STOP))
+        for text in vocabulary.get("endings", {}).get(name, ())
     }
-    longest = max(map(len, words))
-    return Lexicon(vocabulary["contractions"], words, longest, whole)
+    whole = {
+        key_of(text): role
+        for part, role in _WHOLE_MESSAGES
+        for text in vocabulary.get(part, {}).get("alone", ())
+    }
+    contractions = {
+        _replaced(normalised(short), letters): _replaced(normalised(full), letters)
+        for short, full in vocabulary.get("contractions", {}).items()
+    }
+    pieces = {piece for key in words for piece in key} | contractions.keys()
+    return Lexicon(
+        contractions,
+        words,
+        endings,
+        _reach([*words, *endings]),
+        whole,
+        frozenset(key_of(text) for text in vocabulary.get("doubt", {}).get("cries", ())),
+        letters,
+        emoji["laughs"],
+        tuple(vocabulary.get("questions", {}).get("softened", ())),
+        frozenset(pieces),
+        _moods(words),
+    )
+
+
+def _reach(keys: Iterable[Key]) -> Mapping[str, int]:
+    """How long an entry that begins with a token is at most, in tokens."""
+    reach: dict[str, int] = {}
+    for key in keys:
+        if key:
+            reach[key[0]] = max(len(key), reach.get(key[0], 0))
+    return reach
+
+
+def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
+    """Every mood that is one piece of writing, by its first letter."""
+    moods: dict[str, list[Mood]] = {}
+    for key, word in words.items():
+        whole = len(key) == 1 or all(_is_hangul(piece) for piece in key)
+        if whole and word.can_be(Role.EMOTION, Role.OTHER_EMOTION):
+            form = unicodedata.normalize("NFD", "".join(key))
+            emotion = word.value if word.can_be(Role.EMOTION) else ""
+            moods.setdefault(form[0], []).append(Mood(form, emotion))
+    return moods
+
+
+_WHOLE_MESSAGES: Final = (
+    ("confirm", Role.CONFIRM),
+    ("reject", Role.REJECT),
+    ("doubt", Role.DOUBT),
+    ("not_feedback", Role.STOP),
+)
+
+
+def _spellings(text: str, vocabulary: Vocabulary) -> Iterator[str]:
+    yield text
+    respelt = _replaced(text, vocabulary.get("spellings", {}))
+    if respelt != text:
+        yield respelt
 
 
 def _read(name: str) -> Vocabulary:
@@ -156,66 +470,96 @@ def _read(name: str) -> Vocabulary:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
-_SPEAKERS: Final = (
-    ("third", Role.THIRD),
-    ("remark", Role.REMARK),
-    ("self", Role.SELF),
-    ("bot", Role.BOT),
+_LISTS: Final = (
+    ("faces", "all", Role.ALL),
+    ("faces", "both", Role.BOTH),
+    ("faces", "nouns", Role.NOUN),
+    ("faces", "people", Role.PEOPLE),
+    ("speakers", "third", Role.THIRD),
+    ("speakers", "remark", Role.REMARK),
+    ("speakers", "self", Role.SELF),
+    ("speakers", "bot", Role.BOT),
+    ("confirm", "words", Role.CONFIRM),
+    ("reject", "words", Role.REJECT),
+    ("reject", "unclear_before_emotion", Role.UNCLEAR_REJECT),
+    ("negate", "before", Role.NOT),
+    ("negate", "after", Role.NOT_BEFORE),
+    ("compare", "before", Role.THAN),
+    ("compare", "after", Role.THAN_BEFORE),
+    ("verbs", "be", Role.BE),
+    ("verbs", "look", Role.LOOK),
+    ("time", "photo", Role.PHOTO),
+    ("time", "past", Role.PAST),
+    ("join", "and", Role.AND),
+    ("join", "or", Role.OR),
+    ("join", "but", Role.BUT),
+    ("shares", "half", Role.HALF),
+    ("shares", "percent", Role.PERCENT),
+    ("shares", "mostly", Role.MOSTLY),
+    ("shares", "little", Role.LITTLE),
+    ("fillers", "words", Role.FILLER),
+    ("talk", "words", Role.TALK),
+    ("doubt", "words", Role.DOUBT),
+    ("not_feedback", "phrases", Role.STOP),
+)
+_WITH_PREFIXES: Final = frozenset(
+    {Role.NOUN, Role.PEOPLE, Role.POSITION, Role.NUMBER, Role.EMOTION, Role.ALL, Role.BOTH}
 )
 
 
 def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, Role, str]]:
-    endings = vocabulary.get("endings", {})
-    of_emotions, of_nouns = ("", *endings.get("emotions", ())), ("", *endings.get("nouns", ()))
+    prefixes = ("", *vocabulary.get("prefixes", {}).get("words", ()))
+    stems = ("", *vocabulary.get("endings", {}).get("stems", ()))
+    for text, role, value in _listed(vocabulary):
+        stem = text.removesuffix("*")
+        for ending in stems if stem != text else ("",):
+            for prefix in prefixes if role in _WITH_PREFIXES else ("",):
+                written = prefix + stem + ending
+                yield written, role, written if role is Role.OTHER_EMOTION else value
     for emotion in EMOTIONS:
-        yield from _each(vocabulary["emotions"][emotion], Role.EMOTION, emotion, of_emotions)
-        for sign in emoji["emotions"][emotion]:
-            laughing = sign in emoji["laughter"]
-            yield sign, Role.LAUGHTER if laughing else Role.EMOJI, emotion
-    for word in vocabulary["others"]["words"]:
-        yield from _each([word], Role.OTHER_EMOTION, word, of_emotions)
-    faces = vocabulary["faces"]
-    for number, texts in faces["numbers"].items():
-        yield from _each(texts, Role.NUMBER, number, of_nouns)
-    for position, texts in faces["positions"].items():
-        yield from _each(texts, Role.POSITION, position, of_nouns)
-    for name, role in (("all", Role.ALL), ("both", Role.BOTH)):
-        yield from _each(faces[name], role, "", of_nouns)
-    for name, role in (("nouns", Role.NOUN), ("people", Role.PEOPLE)):
-        yield from _each(faces[name], role, "", of_nouns)
-    for name, role in _SPEAKERS:
-        yield from _each(vocabulary["speakers"][name], role, "", of_nouns)
-    yield from _each(vocabulary["confirm"]["words"], Role.CONFIRM)
-    yield from _each(vocabulary["reject"]["words"], Role.REJECT)
-    yield from _each(vocabulary["reject"]["unclear_before_emotion"], Role.UNCLEAR_REJECT)
-    yield from _each(vocabulary["negate"]["before"], Role.NOT)
-    yield from _each(vocabulary["negate"]["after"], Role.NOT_BEFORE)
-    yield from _each(vocabulary["verbs"]["be"], Role.BE)
-    yield from _each(vocabulary["verbs"]["look"], Role.LOOK)
-    for name, role in (("and", Role.AND), ("or", Role.OR), ("but", Role.BUT)):
-        yield from _each(vocabulary["join"][name], role)
-    yield from _each(vocabulary["fillers"]["words"], Role.FILLER)
-    yield from _each(vocabulary["doubt"]["words"], Role.DOUBT)
-    yield from _each(vocabulary["not_feedback"]["phrases"], Role.STOP)
+        yield from _each(emoji["emotions"][emotion], Role.EMOJI, emotion)
+    for sign in emoji["unclear"]:
+        yield sign, Role.OTHER_EMOTION, sign
     yield from _each(emoji["confirm"], Role.CONFIRM_EMOJI)
     yield from _each(emoji["reject"], Role.REJECT)
+    yield from _each(emoji["negate"], Role.NOT)
+    yield from _each(emoji["talk"], Role.TALK)
+    yield from _each(emoji["percent"], Role.PERCENT)
     yield from _each(sorted(_PUNCTUATION), Role.BREAK)
 
 
-def _each(
-    texts: Sequence[str], role: Role, value: str = "", endings: Sequence[str] = ("",)
-) -> Iterable[tuple[str, Role, str]]:
+def _listed(vocabulary: Vocabulary) -> Iterable[tuple[str, Role, str]]:
+    for emotion in EMOTIONS:
+        yield from _each(vocabulary["emotions"][emotion], Role.EMOTION, emotion)
+    for word in vocabulary["others"]["words"]:
+        yield word, Role.OTHER_EMOTION, ""
+    for number, texts in vocabulary["faces"].get("numbers", {}).items():
+        yield from _each(texts, Role.NUMBER, number)
+    for position, texts in vocabulary["faces"].get("positions", {}).items():
+        yield from _each(texts, Role.POSITION, position)
+    for part, name, role in _LISTS:
+        yield from _each(vocabulary.get(part, {}).get(name, ()), role)
+
+
+def _each(texts: Sequence[str], role: Role, value: str = "") -> Iterable[tuple[str, Role, str]]:
     for text in texts:
-        for ending in endings:
-            yield text + ending, role, value
+        yield text, role, value
 
 
-_ORDINAL: Final = re.compile(r"([0-9]+)(?:st|nd|rd|th)?")
 _HIGHEST_NUMBER: Final = 999  # of a face; a longer number is a year, a time, a telephone's
 
 
-def _unlisted(token: str) -> Word:
-    number = _ORDINAL.fullmatch(token)
-    if number is not None and number[1].isascii() and 1 <= int(number[1]) <= _HIGHEST_NUMBER:
-        return Word(token, frozenset({Role.NUMBER}), str(int(number[1])))
+def _unlisted(token: str, laughs: Sequence[str]) -> Word:
+    if token.isdecimal() and len(token) <= len(str(_HIGHEST_NUMBER)) and int(token) > 0:
+        return Word(token, frozenset({Role.NUMBER}), str(int(token)))
+    if len(token) > 1 and any(_repeats(token, unit) for unit in laughs):
+        return Word(token, frozenset({Role.TALK}))
     return Word(token, frozenset({Role.UNKNOWN}))
+
+
+def _repeats(token: str, unit: str) -> bool:
+    """Whether the token is the unit several times over, the last time perhaps in part."""
+    if not token.startswith(unit):
+        return False
+    times = len(token) // len(unit)
+    return times > 1 and (unit * (times + 1)).startswith(token)

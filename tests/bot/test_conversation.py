@@ -208,3 +208,57 @@ async def test_an_edit_that_never_was_feedback_and_is_none_gets_no_answer(
     edit = replace(by_message(2), source="edit")
     async with database.sessions.begin() as session:
         assert await conversation.listen_again(session, texts, edit, "good morning") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "recorded"),
+    [
+        ("80% sad 20% fear", [(1, "sad")]),
+        ("20% sad 80% fear", [(1, "fear")]),
+        ("mostly sad, a bit scared", [(1, "sad")]),
+        ("60% sad 40% fear", []),
+        ("half sad half angry", []),
+    ],
+)
+async def test_a_mixture_is_recorded_where_one_share_is_clearly_the_largest(
+    database: Database, texts: Texts, text: str, recorded: list[tuple[int, str]]
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        heard = await conversation.listen(session, texts, by_message(2), text)
+    assert await said(database, about) == recorded
+    assert len(heard.replies) == 1
+
+
+async def test_a_mixture_that_is_not_recorded_is_asked_about(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        (reply,) = (
+            await conversation.listen(session, texts, by_message(2), "40% sad 60% fear")
+        ).replies
+        await conversation.listen(session, texts, by_message(3), "sad")
+    assert reply.keyboard is not None
+    assert await said(database, about) == [(1, "sad")]
+
+
+async def test_the_other_faces_are_recorded_beside_a_mixture_that_is_asked_about(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        heard = await conversation.listen(
+            session, texts, by_message(2), "1 is happy, 2 is half sad half angry"
+        )
+    assert await said(database, about) == [(1, "happy")]
+    assert len(heard.replies) == 2
+
+
+async def test_a_mixture_without_a_face_is_asked_about_whom_it_is(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "half sad half angry")
+    assert await said(database, about) == []
