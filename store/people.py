@@ -18,6 +18,7 @@ from store.tables import (
     InboxRow,
     PersonRow,
     ReadingRow,
+    RulingRow,
 )
 from store.upsert import insert_if_absent
 
@@ -159,6 +160,10 @@ async def erase_person(
     that Telegram repeats is still known. A worker that holds one will find its claim lost.
     """
     rows: dict[str, int] = {}
+    # An admin's rulings on other people's feedback stand; who made them is forgotten.
+    await session.execute(
+        update(RulingRow).where(RulingRow.admin_id == person_id).values(admin_id=None)
+    )
     for table in reversed(Base.metadata.sorted_tables):
         if OWNER_COLUMN not in table.c:
             continue

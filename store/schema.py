@@ -8,7 +8,7 @@ from store.errors import DatabaseUnreachable, SchemaMissing, SchemaNewer, Schema
 
 # Oldest first; the last one is what this code needs. A test compares them with `migrations`, which
 # this package may not import.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 
 async def check_schema(database: Database) -> None:

@@ -36,7 +36,8 @@ CONSENT_STATES = ("unknown", "asked", "given", "withdrawn")
 READING_STATES = ("read", "no_face", "face_too_small", "unreadable", "too_large")
 FEEDBACK_KINDS = ("confirmation", "correction", "retraction")
 FEEDBACK_SOURCES = ("text", "button", "reaction", "edit")
-QUESTION_KINDS = ("which_face", "which_emotion")
+QUESTION_KINDS = ("which_face", "which_emotion", "which_of_two")
+RULINGS = ("accepted", "rejected", "skipped")
 VERSION_STATES = ("candidate", "current", "retired", "rejected")
 VERSION_EVENTS = ("registered", "promoted", "rolled_back", "rejected")
 RUN_STATES = ("running", "finished", "failed")
@@ -150,7 +151,11 @@ class InboxRow(Base):
 
 
 class ModelVersionRow(Base):
-    """One released ensemble: an immutable directory named by its digest."""
+    """One released ensemble: an immutable directory named by its digest.
+
+    `person_erased_at`: somebody was erased then whose feedback or face it, or a version that it
+    descends from, was trained on.
+    """
 
     __tablename__ = "model_versions"
     __table_args__ = (
@@ -171,6 +176,7 @@ class ModelVersionRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     figures: Mapped[dict[str, object]] = mapped_column(Json)
     report: Mapped[dict[str, object]] = mapped_column(Json)
+    person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ModelEventRow(Base):
@@ -247,7 +253,10 @@ class FaceRow(Base):
 
 
 class FeedbackRow(Base):
-    """What one person says about one face; append-only, but for `active` and erasing."""
+    """What one person says about one face; append-only, but for `active` and erasing.
+
+    `shares` are seven, where the person named a mixture; `emotion` is then the largest.
+    """
 
     __tablename__ = "feedback"
     __table_args__ = (
@@ -273,6 +282,7 @@ class FeedbackRow(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("people.person_id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))
     emotion: Mapped[str | None] = mapped_column(String(16))
+    shares: Mapped[list[float] | None] = mapped_column(Json)
     source: Mapped[str] = mapped_column(String(16))
     chat_id: Mapped[int | None] = mapped_column(BigInteger)
     message_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -295,8 +305,33 @@ class ModelVersionFeedbackRow(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("people.person_id"), index=True)
 
 
+class RulingRow(Base):
+    """What an admin made of a piece of feedback; the newest counts. `person_id` gave the feedback.
+
+    `admin_id` is emptied when the admin is erased.
+    """
+
+    __tablename__ = "rulings"
+    __table_args__ = (
+        CheckConstraint(one_of("verdict", RULINGS), name="verdict"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    feedback_id: Mapped[int] = mapped_column(
+        ForeignKey("feedback.id", ondelete="CASCADE"), index=True
+    )
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.person_id"), index=True)
+    verdict: Mapped[str] = mapped_column(String(16))
+    admin_id: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class QuestionRow(Base):
-    """Something the bot asked and waits for: which face, or which emotion."""
+    """Something the bot asked and waits for: which face, which emotion, or which of two.
+
+    `between` are the two emotions of the last kind.
+    """
 
     __tablename__ = "questions"
     __table_args__ = (
@@ -316,6 +351,7 @@ class QuestionRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     face_number: Mapped[int | None] = mapped_column(Integer)
     emotion: Mapped[str | None] = mapped_column(String(16))
+    between: Mapped[list[str] | None] = mapped_column(Json)
     source: Mapped[str] = mapped_column(String(16))
     message_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -348,3 +384,19 @@ class TrainingRunRow(Base):
     report: Mapped[dict[str, object] | None] = mapped_column(Json)
     error: Mapped[str | None] = mapped_column(Text)
     log: Mapped[str | None] = mapped_column(Text)
+
+
+class ScheduleRow(Base):
+    """A process that retrains by the clock: when it was last alive, fired, and will fire."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(128), primary_key=True)
+    expression: Mapped[str] = mapped_column(String(128))
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    minimum_feedback: Mapped[int] = mapped_column(Integer)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(Text)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import BigInteger, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from store import engine, feedback, inbox, leases, people, questions, readings, versions
+from store import engine, feedback, inbox, leases, people, questions, readings, rulings, versions
 from store.engine import Database
 from store.errors import ConsentMissing, ReadingUnknown
 from store.records import MessageRef, Reading
@@ -181,6 +181,7 @@ async def live(database: Database, person_id: int, update_id: int) -> None:
             kind="which_face",
             source="text",
         )
+        await rulings.rule(session, feedback_id, "accepted", admin_id=person_id, now=NOON)
         lease = await leases.acquire_lease(session, "model", f"test-{update_id}", MINUTE)
         await versions.add_candidate(
             session,
