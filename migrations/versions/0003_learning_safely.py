@@ -1,4 +1,4 @@
-"""What learning from strangers needs: mixtures, rulings, questions of two, schedules, forgetting."""
+"""For learning safely: mixtures, rulings, questions of two, schedules, people erased."""
 
 from collections.abc import Sequence
 
