@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Add two tables and the columns; rows from before have nothing in them."""
     op.add_column("feedback", sa.Column("shares", sa.JSON(), nullable=True))
     op.add_column("model_versions", sa.Column("person_erased_at", MOMENT, nullable=True))
+    op.add_column("model_versions", sa.Column("deleted_at", MOMENT, nullable=True))
     op.create_table(
         "rulings",
         sa.Column("id", ROW_ID, nullable=False),
@@ -73,6 +74,7 @@ def downgrade() -> None:
     op.drop_table("schedules")
     op.drop_table("rulings")
     # In place: a table copied by Alembic would take along what refers to it.
+    op.drop_column("model_versions", "deleted_at")
     op.drop_column("model_versions", "person_erased_at")
     op.drop_column("feedback", "shares")
 
