@@ -201,23 +201,23 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
     people = await session.scalar(
         select(func.count(FeedbackRow.person_id.distinct())).where(*recent)
     )
-    trainable = await session.scalar(
+    may_be_learnt_from = await session.scalar(
         select(func.count()).select_from(
-            _trainable(select(FeedbackRow.id)).where(*recent).subquery()
+            trainable(select(FeedbackRow.id)).where(*recent).subquery()
         )
     )
     return FeedbackCounts(
         confirmations=counts.get("confirmation", 0),
         corrections=counts.get("correction", 0),
         people=people or 0,
-        trainable=trainable or 0,
+        trainable=may_be_learnt_from or 0,
     )
 
 
 async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingFace, ...]:
     """Return all feedback that stands, has a crop, and is from somebody who consents; by id."""
     rows = await session.execute(
-        _trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
+        trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
         .order_by(FeedbackRow.id)
         .execution_options(populate_existing=True)
     )
@@ -272,7 +272,7 @@ def _training_face(
     )
 
 
-def _trainable(columns: Select[*Columns]) -> Select[*Columns]:
+def trainable(columns: Select[*Columns]) -> Select[*Columns]:
     """Narrow to active feedback with a crop whose giver and whose face's owner both consent."""
     consenting = select(PersonRow.person_id).where(PersonRow.consent == "given")
     return (
