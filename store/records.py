@@ -139,7 +139,10 @@ class MessageRef:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What one person said about one face; `emotion` is None for a retraction only."""
+    """What one person said about one face; `emotion` is None for a retraction only.
+
+    `shares` are seven, where the person named a mixture; `emotion` is then its largest.
+    """
 
     feedback_id: int
     face_id: int
@@ -153,6 +156,7 @@ class Feedback:
     supersedes_id: int | None
     active: bool
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,8 @@ class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
     `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered.
+    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
+    named a mixture and `emotion` is its largest.
     """
 
     feedback_id: int
@@ -208,6 +213,7 @@ class TrainingFace:
     crop: bytes
     crop_landmarks: Landmarks | None
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,8 @@ class Question:
     """Something the bot asked one person about one reading.
 
     `emotion` is what the person had named (None: they agreed, or named none), `face_number` the
-    face they meant, `message` the message that made the bot ask, `source` how it came.
+    face they meant, `message` the message that made the bot ask, `source` how it came; `shares` are
+    seven, where they had named a mixture.
     """
 
     question_id: int
@@ -229,6 +236,7 @@ class Question:
     message: MessageRef | None
     created_at: datetime
     answered_at: datetime | None
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)

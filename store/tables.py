@@ -331,7 +331,8 @@ class RulingRow(Base):
 class QuestionRow(Base):
     """Something the bot asked and waits for: which face, which emotion, or which of two.
 
-    `between` are the two emotions of the last kind.
+    `between` are the two emotions of the last kind; `shares` are seven, where the person had named
+    a mixture.
     """
 
     __tablename__ = "questions"
@@ -353,6 +354,7 @@ class QuestionRow(Base):
     face_number: Mapped[int | None] = mapped_column(Integer)
     emotion: Mapped[str | None] = mapped_column(String(16))
     between: Mapped[list[str] | None] = mapped_column(Json)
+    shares: Mapped[list[float] | None] = mapped_column(Json)
     source: Mapped[str] = mapped_column(String(16))
     message_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

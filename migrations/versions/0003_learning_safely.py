@@ -62,6 +62,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("questions") as questions:
         questions.add_column(sa.Column("between", sa.JSON(), nullable=True))
+        questions.add_column(sa.Column("shares", sa.JSON(), nullable=True))
         _kinds(questions, (*KINDS, "which_of_two"))
 
 
@@ -70,6 +71,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM questions WHERE kind = 'which_of_two'")
     with op.batch_alter_table("questions") as questions:
         _kinds(questions, KINDS)
+        questions.drop_column("shares")
         questions.drop_column("between")
     op.drop_table("schedules")
     op.drop_table("rulings")
