@@ -17,6 +17,8 @@ StoreError
 ├── ConsentMissing
 ├── VersionUnknown
 ├── VersionNotPromotable
+│   ├── VersionVoid
+│   └── VersionDeleted
 ├── NoCurrentVersion
 ├── NothingToRollBackTo
 ├── GateRefused
@@ -123,6 +125,25 @@ class VersionUnknown(StoreError):
 
 class VersionNotPromotable(StoreError):
     """The version is current already, or was rejected."""
+
+
+class VersionVoid(VersionNotPromotable):
+    """Somebody whom the version was trained on was erased since: it never serves again."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(
+            f"Version {digest} was trained on somebody who was erased since, or withdrew their "
+            "consent: it never serves again."
+        )
+
+
+class VersionDeleted(VersionNotPromotable):
+    """The version's files were deleted; only its figures are kept."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"Version {digest} was deleted from disk; only its figures are kept.")
 
 
 class NoCurrentVersion(StoreError):
