@@ -154,8 +154,8 @@ class InboxRow(Base):
 class ModelVersionRow(Base):
     """One released ensemble: an immutable directory named by its digest.
 
-    `person_erased_at`: somebody was erased then whose feedback or face it, or a version that it
-    descends from, was trained on.
+    `person_erased_at`: somebody was erased then, or withdrew their consent, whose feedback or face
+    it, or a version that it descends from, was trained on. `deleted_at`: its files went then.
     """
 
     __tablename__ = "model_versions"
@@ -178,6 +178,7 @@ class ModelVersionRow(Base):
     figures: Mapped[dict[str, object]] = mapped_column(Json)
     report: Mapped[dict[str, object]] = mapped_column(Json)
     person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ModelEventRow(Base):
