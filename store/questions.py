@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
 from store.errors import QuestionUnknown
-from store.records import FeedbackSource, MessageRef, Question, QuestionKind
+from store.records import FeedbackSource, MessageRef, Probabilities, Question, QuestionKind
 from store.tables import QuestionRow
 
 # Half an hour later "2" is no answer any more, but a new thought.
@@ -25,6 +25,7 @@ async def ask_question(
     source: FeedbackSource,
     face_number: int | None = None,
     emotion: str | None = None,
+    shares: Probabilities | None = None,
     message_id: int | None = None,
     now: datetime | None = None,
 ) -> Question:
@@ -42,6 +43,7 @@ async def ask_question(
         kind=kind,
         face_number=face_number,
         emotion=emotion,
+        shares=None if shares is None else list(shares),
         source=source,
         message_id=message_id,
         created_at=at,
@@ -125,4 +127,5 @@ def _record(row: QuestionRow) -> Question:
         message=None if row.message_id is None else MessageRef(row.chat_id, row.message_id),
         created_at=row.created_at,
         answered_at=row.answered_at,
+        shares=None if row.shares is None else tuple(row.shares),
     )

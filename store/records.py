@@ -44,13 +44,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who wrote to the bot; `person_id` is Telegram's user id."""
+    """Somebody who wrote to the bot; `person_id` is Telegram's user id.
+
+    `forget_asked_at`: the bot asked then whether to erase everything, and has no answer.
+    """
 
     person_id: int
     language: str | None
     consent: Consent
     consent_at: datetime | None
     first_seen_at: datetime
+    forget_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,10 @@ class MessageRef:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What one person said about one face; `emotion` is None for a retraction only."""
+    """What one person said about one face; `emotion` is None for a retraction only.
+
+    `shares` are seven, where the person named a mixture; `emotion` is then its largest.
+    """
 
     feedback_id: int
     face_id: int
@@ -158,6 +165,7 @@ class Feedback:
     supersedes_id: int | None
     active: bool
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,8 @@ class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
     `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered.
+    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
+    named a mixture and `emotion` is its largest.
     """
 
     feedback_id: int
@@ -213,6 +222,7 @@ class TrainingFace:
     crop: bytes
     crop_landmarks: Landmarks | None
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -259,7 +269,8 @@ class Question:
     """Something the bot asked one person about one reading.
 
     `emotion` is what the person had named (None: they agreed, or named none), `face_number` the
-    face they meant, `message` the message that made the bot ask, `source` how it came.
+    face they meant, `message` the message that made the bot ask, `source` how it came; `shares` are
+    seven, where they had named a mixture.
     """
 
     question_id: int
@@ -273,13 +284,15 @@ class Question:
     message: MessageRef | None
     created_at: datetime
     answered_at: datetime | None
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows of each table were erased."""
+    """How many rows of each table were erased, and how many model versions are void by it."""
 
     rows: Mapping[str, int]
+    versions: int = 0
 
     @property
     def total(self) -> int:
@@ -289,7 +302,11 @@ class Erased:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One released ensemble and where it is in its life."""
+    """One released ensemble and where it is in its life.
+
+    `person_erased_at`: since then it is void, for somebody was erased, or withdrew their consent,
+    whom it or an ancestor was trained on. `deleted_at`: its files are gone, its figures are kept.
+    """
 
     digest: str
     uri: str
@@ -298,6 +315,13 @@ class ModelVersion:
     created_at: datetime
     figures: JsonObject
     report: JsonObject
+    person_erased_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def void(self) -> bool:
+        """Whether it must not serve any more, and be the start of nothing."""
+        return self.person_erased_at is not None
 
 
 @dataclass(frozen=True)
