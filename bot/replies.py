@@ -52,6 +52,7 @@ from store.records import (
     Erased,
     Face,
     Feedback,
+    Probabilities,
     Question,
     Reading,
     Recorded,
@@ -580,18 +581,10 @@ _RULING_BUTTONS: Final[tuple[tuple[Key, RulingVerdict], ...]] = (
 
 def _said_of(texts: Texts, item: ReviewItem) -> Html:
     date = item.created_at.date().isoformat()
-    if item.shares is not None:
-        named = sorted(zip(item.shares, EMOTIONS, strict=True), key=lambda one: -one[0])
-        parts = [
-            texts.html("review_share", percent=round(share * 100), emotion=texts.emotion(name))
-            for share, name in named
-            if share > 0
-        ]
-        said = _list(texts, parts)
-    else:
-        said = Html(html.escape(texts.emotion(item.emotion), quote=False))
-    key: Key = "review_agreed" if item.kind == "confirmation" else "review_said"
-    return texts.html(key, date=date, emotion=said)
+    said = _emotion_or_mixture(texts, item.emotion, item.shares)
+    if item.kind == "confirmation" and item.shares is None:
+        return texts.html("review_agreed", date=date, emotion=said)
+    return texts.html("review_said", date=date, emotion=said)
 
 
 def _others_said(texts: Texts, item: ReviewItem) -> list[Html]:
@@ -713,13 +706,17 @@ def _noted_line(texts: Texts, said: Recorded, alone: bool) -> Html:
 
 
 def _said(texts: Texts, said: Feedback) -> Html:
+    return _emotion_or_mixture(texts, _emotion_of(said), said.shares)
+
+
+def _emotion_or_mixture(texts: Texts, emotion: str, mixture: Probabilities | None) -> Html:
     """The emotion that was named, or the mixture, the largest share first."""
-    if said.shares is None:
-        return Html(html.escape(texts.emotion(_emotion_of(said))))
-    shares = sorted(zip(said.shares, EMOTIONS, strict=True), key=lambda one: -one[0])
+    if mixture is None:
+        return Html(html.escape(texts.emotion(emotion)))
+    shares = sorted(zip(mixture, EMOTIONS, strict=True), key=lambda one: -one[0])
     parts = [
-        texts.html("mixture_part", percent=round(100 * share), emotion=texts.emotion(emotion))
-        for share, emotion in shares
+        texts.html("mixture_part", percent=round(100 * share), emotion=texts.emotion(name))
+        for share, name in shares
         if share > 0
     ]
     return _list(texts, parts)

@@ -4,7 +4,8 @@ Feedback is ranked without its crops; those alone are loaded that are shown.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, cast
 
 from sqlalchemy import ColumnElement, func, select
@@ -20,6 +21,10 @@ from store.trust import Trusted, TrustPolicy, Voice, review_order, voices, weigh
 CONFIDENT: Final = TrustPolicy().confident
 UNSURE: Final = 0.4
 """A reading whose favourite has no more of the shares: of ten people, four."""
+
+_QUARANTINES: Final[Mapping[str, ReviewReason]] = MappingProxyType(
+    {"ring": "ring", "streak": "streak", "burst": "burst", "distrusted": "distrusted"}
+)
 
 
 async def reviewable(
@@ -116,9 +121,9 @@ def _reasons(voice: Voice, others: Sequence[str], trusted: Trusted) -> tuple[Rev
     said, read = top_emotion(voice.shares), top_emotion(voice.crowd)
     confidence = voice.crowd[EMOTIONS.index(read)]
     reasons: list[ReviewReason] = []
-    waits = trusted.quarantined.get(voice.feedback_id)
-    if waits is not None and waits != "rejected":
-        reasons.append(waits)
+    waits_for = _QUARANTINES.get(trusted.quarantined.get(voice.feedback_id, ""))
+    if waits_for is not None:
+        reasons.append(waits_for)
     if said != read and confidence >= CONFIDENT:
         reasons.append("against_confident")
     if confidence <= UNSURE:

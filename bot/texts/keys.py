@@ -155,7 +155,6 @@ Key: TypeAlias = Literal[
     "review_disagree",
     "review_unsure",
     "review_alone",
-    "review_share",
     "review_accepted",
     "review_rejected",
     "review_skipped",
