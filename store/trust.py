@@ -70,6 +70,7 @@ class TrustPolicy:
         full: A person's pieces weigh 1 from this much trust on, and in proportion below.
         confident: A reading whose top emotion has at least this share is evidence.
         reading_people: How many people's votes a confident reading is worth as evidence.
+        unsure_people: The same for the others, which count in a person's favour alone.
         spread: How much people disagree about one face: pseudo-votes for the emotions' overall
             shares beside what is known of the face.
         credit: Most evidence for a person that is remembered, nats: weeks of honesty do not pay
@@ -91,6 +92,7 @@ class TrustPolicy:
     full: float = 0.75
     confident: float = 0.8
     reading_people: float = 8.0
+    unsure_people: float = 2.0
     spread: float = 1.0
     credit: float = 4.0
     accepted: float = 1.5
@@ -283,22 +285,39 @@ class _Evidence:
         import numpy as np
 
         nats = self.nats()
+        favours = self._favours()
         for _ in range(_ROUNDS):
-            trust = {person: self._trust(nats[places]) for person, places in self.pieces.items()}
+            trust = {
+                person: self._trust(nats[places], favours[person])
+                for person, places in self.pieces.items()
+            }
             weights = np.array([trust[voice.person_id] for voice in self.ordered])
             nats = self.nats(weights)
         return trust, nats
 
-    def _trust(self, nats: "Array") -> float:
-        """Trust in a person whose pieces say these, oldest first.
+    def _favours(self) -> dict[int, float]:
+        """What unsure readings say for each person in all, nats; never anything against them."""
+        import numpy as np
+
+        usual = self._policy.spread * self.usual
+        expected = usual + self._policy.unsure_people * self.crowd
+        expected /= expected.sum(axis=1, keepdims=True)
+        ratio = (self.shares * expected).sum(axis=1) / (self.shares * self.usual).sum(axis=1)
+        nats = np.where(self.confident, 0.0, np.log(ratio))
+        return {
+            person: max(0.0, float(nats[places].sum())) for person, places in self.pieces.items()
+        }
+
+    def _trust(self, nats: "Array", favour: float) -> float:
+        """Trust in a person whose pieces say these, oldest first, beside what unsure readings say.
 
         The lower of both directions in time: credit is bounded, so what came before cannot pay
         for what came later, nor the other way round.
         """
-        start = math.log(self._policy.newcomer / (1 - self._policy.newcomer))
+        start = favour + math.log(self._policy.newcomer / (1 - self._policy.newcomer))
         ends = []
         for direction in (nats, nats[::-1]):
-            score = start
+            score = min(start, self._policy.credit)
             for piece in direction:
                 score = min(score + float(piece), self._policy.credit)
             ends.append(score)
