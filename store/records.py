@@ -39,13 +39,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who wrote to the bot; `person_id` is Telegram's user id."""
+    """Somebody who wrote to the bot; `person_id` is Telegram's user id.
+
+    `forget_asked_at`: the bot asked then whether to erase everything, and has no answer.
+    """
 
     person_id: int
     language: str | None
     consent: Consent
     consent_at: datetime | None
     first_seen_at: datetime
+    forget_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -241,9 +245,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows of each table were erased."""
+    """How many rows of each table were erased, and how many model versions are void by it."""
 
     rows: Mapping[str, int]
+    versions: int = 0
 
     @property
     def total(self) -> int:
@@ -253,7 +258,11 @@ class Erased:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One released ensemble and where it is in its life."""
+    """One released ensemble and where it is in its life.
+
+    `person_erased_at`: since then it is void, for somebody was erased, or withdrew their consent,
+    whom it or an ancestor was trained on. `deleted_at`: its files are gone, its figures are kept.
+    """
 
     digest: str
     uri: str
@@ -262,6 +271,13 @@ class ModelVersion:
     created_at: datetime
     figures: JsonObject
     report: JsonObject
+    person_erased_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def void(self) -> bool:
+        """Whether it must not serve any more, and be the start of nothing."""
+        return self.person_erased_at is not None
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ class PersonRow(Base):
     consent: Mapped[str] = mapped_column(String(16))
     consent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    forget_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class InboxRow(Base):
@@ -153,8 +154,8 @@ class InboxRow(Base):
 class ModelVersionRow(Base):
     """One released ensemble: an immutable directory named by its digest.
 
-    `person_erased_at`: somebody was erased then whose feedback or face it, or a version that it
-    descends from, was trained on.
+    `person_erased_at`: somebody was erased then, or withdrew their consent, whose feedback or face
+    it, or a version that it descends from, was trained on. `deleted_at`: its files went then.
     """
 
     __tablename__ = "model_versions"
@@ -177,6 +178,7 @@ class ModelVersionRow(Base):
     figures: Mapped[dict[str, object]] = mapped_column(Json)
     report: Mapped[dict[str, object]] = mapped_column(Json)
     person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ModelEventRow(Base):
