@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.emotions import EMOTIONS
 from store.feedback import trainable
+from store.readings import face_name
 from store.records import FeedbackKind
 from store.rulings import RulingVerdict
 from store.tables import FaceRow, FeedbackRow, ReadingRow, RulingRow
@@ -29,8 +30,8 @@ if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and
     Array: TypeAlias = NDArray[np.float64]
     Places: TypeAlias = NDArray[np.int64]
 
-Reason: TypeAlias = Literal["rejected", "burst", "streak", "ring", "distrusted"]
-"""Why a piece waits for an admin, or was turned down by one."""
+Reason: TypeAlias = Literal["burst", "streak", "ring", "distrusted"]
+"""Why a piece waits for an admin."""
 
 _ROUNDS: Final = 8
 """Trust depends on others' trust; by then it has settled to the third digit."""
@@ -81,7 +82,7 @@ class TrustPolicy:
         person_most: Weight of one person in one retrain, at most.
         day_most: Weight of one person's pieces of one UTC day, at most.
         burst_photos: More photos than this ...
-        burst_within: ... spoken about within this time are a burst.
+        burst_seconds: ... spoken about within this time are a burst.
         streak: So many times the same emotion against confident readings of at least two others,
             and three times as often against as with them, is a streak.
         ring_people: A substitution is systematic if at least so many people make it ...
@@ -101,10 +102,13 @@ class TrustPolicy:
     person_most: float = 40.0
     day_most: float = 20.0
     burst_photos: int = 12
-    burst_within: timedelta = timedelta(minutes=2)
+    burst_seconds: float = 120.0
     streak: int = 4
     ring_people: int = 5
     ring_excess: float = 3.0
+
+
+DEFAULT_TRUST: Final = TrustPolicy()
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,6 @@ class Trusted:
     weights: Mapping[int, float]
     quarantined: Mapping[int, Reason]
     people: Mapping[int, float]
-
-
-def face_name(file_unique_id: str, number: int) -> str:
-    """Return what a face is called, whoever sent its photo; `file_unique_id` is Telegram's."""
-    return f"{file_unique_id}#{number}"
 
 
 async def voices(session: AsyncSession) -> tuple[Voice, ...]:
@@ -164,7 +163,7 @@ def one_hot(emotion: str) -> tuple[float, ...]:
     return tuple(float(emotion == name) for name in EMOTIONS)
 
 
-def weigh(said: Sequence[Voice], policy: TrustPolicy = TrustPolicy()) -> Trusted:
+def weigh(said: Sequence[Voice], policy: TrustPolicy = DEFAULT_TRUST) -> Trusted:
     """Return how much every piece counts; the order of `said` does not matter."""
     if not said:
         return Trusted({}, {}, {})
@@ -400,8 +399,9 @@ def _bursts(evidence: _Evidence, policy: TrustPolicy) -> list[int]:
         photos: Counter[str] = Counter()
         for last, place in enumerate(places):
             photos[_photo(evidence.ordered[place])] += 1
-            moment = evidence.ordered[place].created_at
-            while moment - evidence.ordered[places[first]].created_at > policy.burst_within:
+            within = timedelta(seconds=policy.burst_seconds)
+            earliest = evidence.ordered[place].created_at - within
+            while evidence.ordered[places[first]].created_at < earliest:
                 gone = _photo(evidence.ordered[places[first]])
                 photos[gone] -= 1
                 if not photos[gone]:
