@@ -6,11 +6,12 @@ after the gate: where it refuses, the current version's figures. Every finished 
 JSON, so that a stop loses nothing; `--summary` makes the table and the picture of them.
 """
 
+import fcntl
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -47,7 +48,7 @@ from train_cli.gate import (
     matches,
 )
 from train_cli.learning import LearningSettings, as_far_as, learn_cached
-from train_cli.voting import HOLDOUT_SHARE, PSEUDO_VOTES, _draw, vote_targets
+from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targets
 
 Array = NDArray[np.float64]
 Line = dict[str, Any]
@@ -56,6 +57,14 @@ SEEDS: Final = 5
 AMOUNTS: Final = (250, 500, 1000, 2000)
 CHANCES: Final = 200
 NIGHTS: Final = 30
+
+_UNSEEN: Final = ("unseen", "unseen_base")
+
+_FIRST: Final = 12
+"""Attacked runs that come before the cheap ones: two seeds."""
+
+_CHEAP: Final = LearningSettings(passes=2, least_steps=12, batch_size=32)
+"""For the 200 runs: a quarter of the steps; of the guard's faces, a quarter too."""
 
 HABITS: Final[dict[Name, Habits]] = {
     "dark_and_turned": Habits(),
@@ -72,7 +81,7 @@ class Settings:
     learning: LearningSettings = field(default_factory=LearningSettings)
     policy: GatePolicy = field(default_factory=GatePolicy)
     pseudo_votes: float = PSEUDO_VOTES
-    confirmation: float = 2.0
+    confirmation: float = CONFIRMATION_WEIGHT
     trust: TrustPolicy | None = field(default_factory=TrustPolicy)
 
 
@@ -146,15 +155,16 @@ def weights_of(pieces: Sequence[Piece], blends: Array, trust: TrustPolicy | None
 
 def divided(pieces: Sequence[Piece], weights: Array) -> tuple[Said, Said]:
     """What is learnt from, and what is held out: nobody, and no face, is in both."""
-    owners: dict[int, int] = {}
-    for piece in pieces:
-        owners.setdefault(piece.face, piece.person)
-    sides: tuple[list[tuple[Piece, float]], ...] = ([], [])
-    for piece, weight in zip(pieces, weights.tolist(), strict=True):
-        held = _draw(piece.person) < HOLDOUT_SHARE
-        if held == (_draw(owners[piece.face]) < HOLDOUT_SHARE):
-            sides[held].append((piece, weight))
-    return _by_face(sides[0]), _by_face(sides[1])
+    where = sides([(piece.person, piece.face) for piece in pieces])
+    parts = {
+        side: [
+            (piece, weight)
+            for piece, weight, its in zip(pieces, weights.tolist(), where, strict=True)
+            if its == side
+        ]
+        for side in ("training", "holdout")
+    }
+    return _by_face(parts["training"]), _by_face(parts["holdout"])
 
 
 def _by_face(pieces: Sequence[tuple[Piece, float]]) -> Said:
@@ -178,23 +188,20 @@ def retrained(
     pieces: Sequence[Piece],
     settings: Settings,
     seed: int,
-    read: Array | None = None,
+    read: Array,
 ) -> Learnt:
-    """One retrain from `current`, on what people said by now.
-
-    `read` is what the bot had answered when they said it, (N, 7); None: `current`'s answers.
-    """
+    """One retrain from `current`, on what people said when the bot read the faces as `read`."""
     asked = meets.spoken_of.asked
-    crowd, label = meets.answers(asked, current)
-    weights = weights_of(pieces, crowd if read is None else read, settings.trust)
+    weights = weights_of(pieces, read, settings.trust)
     weights = weights * np.where([p.confirms for p in pieces], settings.confirmation, 1.0)
     training, holdout = divided(pieces, weights)
     at = training.places
+    crowd, label = meets.answers(asked.at(at), current)
     learning = replace(settings.learning, seed=seed)
     lesson = meets.spoken_of.lesson(
         at,
-        vote_targets(crowd[at], training.votes, settings.pseudo_votes),
-        vote_targets(label[at], training.votes, settings.pseudo_votes),
+        vote_targets(crowd, training.votes, settings.pseudo_votes),
+        vote_targets(label, training.votes, settings.pseudo_votes),
         learning.copies,
     )
     replay = meets.replay.lesson(*meets.answers(meets.replay.first, current))
@@ -206,7 +213,7 @@ def retrained(
     )
     candidate = tuple(found)
     held = asked.at(holdout.places)
-    on_holdout = _paired(held, holdout.shares, holdout.people, current, candidate, meets)
+    on_holdout = _paired(held, holdout, current, candidate, meets)
     failed = _failed(judge(PairedResults(on_holdout, None), settings.policy), _HOLDOUT_CHECKS)
     if not failed:
         base = meets.gate_base
@@ -237,8 +244,7 @@ def _compared(
 
 def _paired(
     faces: AskedFaces,
-    said: Array,
-    whose: NDArray[np.int64],
+    said: Said,
     current: Sequence[Member],
     candidate: Sequence[Member],
     meets: World,
@@ -247,13 +253,11 @@ def _paired(
         return None
     before, _ = meets.answers(faces, current)
     after, _ = meets.answers(faces, candidate)
-    return PairedFaces(said, before, after, whose)
+    return PairedFaces(said.shares, before, after, said.people, said.votes.sum(axis=1))
 
 
-def figures(faces: AskedFaces, members: Sequence[Member], meets: World) -> Line:
-    """One version's figures on some faces, by people's shares."""
-    crowd, _ = meets.answers(faces, members)
-    said = faces.said
+def figures(said: Array, crowd: Array) -> Line:
+    """A version's figures, of what it says, (N, 7), and what people say, shares (N, 7)."""
     return {
         "accuracy": round(float(matches(said, crowd).mean()), 5),
         "log_loss": round(float(log_loss(said, crowd).mean()), 5),
@@ -302,15 +306,17 @@ def jobs() -> list[Job]:
     populations: tuple[Name, ...] = ("dark_and_turned", "hard_sad")
     most = AMOUNTS[-1]
     found = [Job("honest", name, seed, most) for seed in seeds for name in populations]
-    found += [
+    found += [Job("nights", "dark_and_turned", 0, most)]
+    attacked = [
         Job("attacked", "dark_and_turned", seed, most, manner, trust)
         for seed in seeds
         for trust in (True, False)
         for manner in MANNERS
         if manner != "honest"
     ]
-    found += [Job("nights", "dark_and_turned", 0, most)]
+    found += attacked[:_FIRST]
     found += [Job("chance", "nothing_new", seed, 250) for seed in range(CHANCES)]
+    found += attacked[_FIRST:]
     found += [
         Job("honest", name, seed, amount)
         for amount in AMOUNTS[:-1]
@@ -331,8 +337,12 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     started = time.process_time()
     pieces, blends = _spoken(job, meets)
     settings = Settings(trust=TrustPolicy() if job.trust else None)
+    if job.scenario == "chance":
+        settings = replace(settings, learning=_CHEAP)
     learnt = retrained(meets.members, meets, pieces, settings, job.seed, blends)
-    line = _line(job, meets, pieces, learnt)
+    line = _line(job, pieces, learnt)
+    if job.scenario != "chance" or learnt.passed:  # else the current version serves on
+        line |= _compared_unseen(meets, learnt, _on_unseen(meets, meets.members))
     yield line | {"cpu_seconds": round(time.process_time() - started, 1)}
 
 
@@ -344,8 +354,8 @@ def _spoken(job: Job, meets: World) -> tuple[list[Piece], Array]:
     return people.feedback(asked.votes, blends, job.pieces, crowd, random), blends
 
 
-def _line(job: Job, meets: World, pieces: Sequence[Piece], learnt: Learnt) -> Line:
-    line: Line = asdict(job) | {
+def _line(job: Job, pieces: Sequence[Piece], learnt: Learnt) -> Line:
+    return asdict(job) | {
         "said": len(pieces),
         "people": len({piece.person for piece in pieces}),
         "confirmations": sum(piece.confirms for piece in pieces),
@@ -356,28 +366,33 @@ def _line(job: Job, meets: World, pieces: Sequence[Piece], learnt: Learnt) -> Li
         "passed": learnt.passed,
         "failed": list(learnt.failed),
     }
-    if job.scenario == "chance" and not learnt.passed:
-        return line  # the current version serves on: nothing to compare
-    for name in ("unseen", "unseen_base"):
-        faces: AskedFaces = getattr(meets, name)
-        before = figures(faces, meets.members, meets)
-        line[name] = {
-            "faces": len(faces),
-            "current": before,
-            "candidate": figures(faces, learnt.candidate, meets),
+
+
+def _on_unseen(meets: World, members: Sequence[Member]) -> dict[str, Array]:
+    """What a version says of faces that nobody chose by."""
+    return {name: meets.answers(getattr(meets, name), members)[0] for name in _UNSEEN}
+
+
+def _compared_unseen(meets: World, learnt: Learnt, serving: dict[str, Array]) -> Line:
+    """The version at the start, the candidate, and what serves: the candidate or `serving`.
+
+    `serving` is brought up to date.
+    """
+    found: Line = {}
+    start, candidate = _on_unseen(meets, meets.members), _on_unseen(meets, learnt.candidate)
+    if learnt.passed:
+        serving |= candidate
+    for name in _UNSEEN:
+        said = getattr(meets, name).said
+        lost = matches(said, start[name]).astype(float) - matches(said, serving[name])
+        found[name] = {
+            "faces": len(said),
+            "current": figures(said, start[name]),
+            "candidate": figures(said, candidate[name]),
+            "served": figures(said, serving[name]),
+            "lost": {"mean": float(lost.mean()), "deviation": float(lost.std(ddof=1))},
         }
-        line[name]["served"] = line[name]["candidate"] if learnt.passed else before
-    line["base_faces_lost"] = _lost(meets, learnt)
-    return line
-
-
-def _lost(meets: World, learnt: Learnt) -> Line:
-    """The paired loss of accuracy on unseen base faces, with its standard deviation."""
-    faces = meets.unseen_base
-    before, _ = meets.answers(faces, meets.members)
-    after, _ = meets.answers(faces, learnt.served)
-    lost = matches(faces.said, before).astype(float) - matches(faces.said, after)
-    return {"mean": float(lost.mean()), "deviation": float(lost.std(ddof=1))}
+    return found
 
 
 def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
@@ -389,19 +404,21 @@ def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
     if kept.is_file():
         state = torch.load(kept, weights_only=True)
         last = int(state["night"])
-        current = tuple(_with_state(m, s) for m, s in zip(current, state["members"], strict=True))
+        pairs = zip(current, state["members"], strict=False)  # none until the first promotion
+        current = tuple(_with_state(member, its) for member, its in pairs) or current
+    serving = _on_unseen(meets, current)
     for night, portion in enumerate(people.by_night(pieces, NIGHTS), start=1):
         said += portion
         if night <= last:
             continue
         started = time.process_time()
         learnt = retrained(current, meets, said, Settings(), 1000 * job.seed + night, blends)
-        line = _line(job, meets, said, learnt)
-        # Candidate and served are of tonight, the current version is the first one of all.
-        for name in ("unseen", "unseen_base"):
-            line[name]["served"] = figures(getattr(meets, name), learnt.served, meets)
+        line = _line(job, said, learnt)
+        line |= _compared_unseen(meets, learnt, serving)
         current = learnt.served
-        state = {"night": night, "members": [m.network.state_dict() for m in current]}
+        promoted = () if current is meets.members else current
+        state = {"night": night, "members": [m.network.state_dict() for m in promoted]}
+        work.mkdir(parents=True, exist_ok=True)
         torch.save(state, kept.with_suffix(".partial"))
         kept.with_suffix(".partial").rename(kept)
         yield line | {"night": night, "cpu_seconds": round(time.process_time() - started, 1)}
@@ -431,13 +448,26 @@ def key_of(line: Line) -> str:
     return Job(**{name: line[name] for name in Job.__dataclass_fields__}).key
 
 
-def left(path: Path, part: int, parts: int) -> list[Job]:
-    """The jobs of this part that are not finished."""
+def left(path: Path) -> list[Job]:
+    """The jobs that are not finished."""
     nights = Counter(key_of(line) for line in finished(path) if "night" in line)
     over = {key_of(line) for line in finished(path) if "night" not in line}
     over |= {key for key, count in nights.items() if count >= NIGHTS}
-    mine = [job for place, job in enumerate(jobs()) if place % parts == part]
-    return [job for job in mine if job.key not in over]
+    return [job for job in jobs() if job.key not in over]
+
+
+@contextmanager
+def claimed(job: Job, work: Path) -> Iterator[bool]:
+    """Whether this process has the job for itself; a process that dies lets go of it."""
+    folder = work / "claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / job.key).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def main(
@@ -453,12 +483,13 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder for activations and lines.")] = Path(
         "runs/learning"
     ),
-    part: Annotated[int, typer.Option(help="Which part of the jobs, from 0.")] = 0,
-    parts: Annotated[int, typer.Option(help="How many processes share them.")] = 1,
     scenario: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     summary: Annotated[bool, typer.Option(help="Only the table of what is finished.")] = False,
 ) -> None:
-    """Run what is left to run, a line of JSON each; then write the results."""
+    """Run what is left to run, a line of JSON each; then write the results.
+
+    Start it once per core: processes share the work.
+    """
     from benchmarks.learning_report import write_results
 
     torch.set_num_threads(1)  # a process per core shares the work better than threads do
@@ -473,14 +504,16 @@ def main(
             kept[name] = world(name, sources)
         return kept[name]
 
-    for job in [] if summary else left(path, part, parts):
+    for job in [] if summary else left(path):
         if scenario not in (None, job.scenario):
             continue
-        for line in done(job, sources, worlds):
-            with path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(line) + "\n")
-                os.fsync(out.fileno())
-            typer.echo(f"{job.key}: {'passed' if line['passed'] else line['failed']}")
+        with claimed(job, work) as mine:
+            if not mine or job not in left(path):
+                continue
+            for line in done(job, sources, worlds):
+                with path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(line) + "\n")
+                typer.echo(f"{job.key}: {'passed' if line['passed'] else line['failed']}")
     write_results(finished(path))
 
 

@@ -31,7 +31,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
 def points(line: Line, faces: str, who: str = "served", figure: str = "accuracy") -> float:
     """How many points (of accuracy; else units) `who` is above the version at the start."""
     change = float(line[faces][who][figure]) - float(line[faces]["current"][figure])
-    return change * 100 if figure == "accuracy" else change
+    return change * (100.0 if figure == "accuracy" else 1.0)
 
 
 def loss_bound(losses: Sequence[float]) -> float | None:
@@ -43,8 +43,9 @@ def loss_bound(losses: Sequence[float]) -> float | None:
 
 def face_bound(line: Line) -> float:
     """One-sided 95 % upper bound of one run's loss of base accuracy, points, over its faces."""
-    lost = line["base_faces_lost"]
-    return 100 * (lost["mean"] + _Z95 * lost["deviation"] / math.sqrt(line["unseen_base"]["faces"]))
+    base = line["unseen_base"]
+    lost = base["lost"]
+    return 100 * float(lost["mean"] + _Z95 * lost["deviation"] / math.sqrt(base["faces"]))
 
 
 def _honest(lines: Sequence[Line]) -> list[Line]:

@@ -242,7 +242,7 @@ def third(whole: World, seed: int) -> World:
         whole.calibrations,
         _part(whole.spoken_of, first),
         whole.replay,
-        whole.guard,
+        whole.guard.at(np.arange(len(whole.guard) // 4)),
         whole.unseen.at(second),
         apart,
         apart,
@@ -350,7 +350,7 @@ class _Keeper:
             random = torch.Generator().manual_seed(0)
             strength = LearningSettings().augmentation
             seen = lower.of_copies(crops, copies, strength, random)
-            return {str(m): one.unflatten(0, (copies, -1)) for m, one in enumerate(seen)}
+            return {str(m): one.view(copies, -1, *one.shape[1:]) for m, one in enumerate(seen)}
 
         kept = self._kept(f"{name}-copies", computed)
         return tuple(kept[str(m)] for m in range(len(self._members)))

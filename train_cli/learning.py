@@ -59,12 +59,12 @@ class LearningSettings:
 
     passes: int = 4
     least_steps: int = 24
-    copies: int = 4
-    batch_size: int = 32
-    learning_rate: float = 0.005
+    copies: int = 2
+    batch_size: int = 64
+    learning_rate: float = 0.02
     momentum: float = 0.9
     pull: float = 0.01
-    keep: float = 1.0
+    keep: float = 4.0
     gradient_clip: float = 5.0
     seed: int = 0
     augmentation: Augmentation = field(

@@ -14,6 +14,7 @@ from benchmarks import learning, people
 from benchmarks.learning import (
     Job,
     Settings,
+    claimed,
     divided,
     done,
     finished,
@@ -137,7 +138,9 @@ def test_without_trust_every_piece_weighs_one(tiny: World) -> None:
 
 def test_refused_candidate_leaves_the_current_version_serving(tiny: World) -> None:
     said = some_pieces(tiny)
-    learnt = retrained(tiny.members, tiny, said, Settings(BRIEF, NOTHING), 0)
+    learnt = retrained(
+        tiny.members, tiny, said, Settings(BRIEF, NOTHING), 0, tiny.spoken_of.asked.at_start[0]
+    )
     assert not learnt.passed
     assert "enough_holdout_faces" in learnt.failed
     assert learnt.served is tiny.members
@@ -149,7 +152,7 @@ def test_passed_candidate_serves_and_the_same_seed_gives_the_same_one(tiny: Worl
     said = some_pieces(tiny)
 
     def answers() -> np.ndarray:
-        learnt = retrained(tiny.members, tiny, said, settings, 3)
+        learnt = retrained(tiny.members, tiny, said, settings, 3, tiny.spoken_of.asked.at_start[0])
         return tiny.answers(tiny.unseen, learnt.candidate)[0]
 
     assert np.array_equal(answers(), answers())
@@ -213,16 +216,23 @@ def test_nights_go_on_where_they_stopped(
 
 def test_every_job_is_left_until_its_line_is_there(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
-    assert left(path, 0, 1) == jobs()
+    assert left(path) == jobs()
     assert len({job.key for job in jobs()}) == len(jobs())
-    shared = [job for part in range(2) for job in left(path, part, 2)]
-    assert sorted(job.key for job in shared) == sorted(job.key for job in jobs())
     first = jobs()[0]
     line = {name: getattr(first, name) for name in Job.__dataclass_fields__}
     path.write_text(json.dumps(line) + '\n{"scenario": "hon', encoding="utf-8")
     assert len(finished(path)) == 1
     assert key_of(finished(path)[0]) == first.key
-    assert left(path, 0, 1) == jobs()[1:]
+    assert left(path) == jobs()[1:]
+
+
+def test_job_belongs_to_one_process_until_it_lets_go(tmp_path: Path) -> None:
+    job = jobs()[0]
+    with claimed(job, tmp_path) as mine, claimed(job, tmp_path) as other:
+        assert mine
+        assert not other
+    with claimed(job, tmp_path) as mine:
+        assert mine
 
 
 def line(scenario: str, seed: int, served: float, base: float, **more: object) -> dict[str, object]:
@@ -247,8 +257,8 @@ def line(scenario: str, seed: int, served: float, base: float, **more: object) -
             "current": after | {"accuracy": 0.85},
             "candidate": after,
             "served": after,
+            "lost": {"mean": 0.01, "deviation": 0.2},
         },
-        "base_faces_lost": {"mean": 0.01, "deviation": 0.2},
         **more,
     }
 
