@@ -13,6 +13,7 @@ QuestionKind: TypeAlias = Literal["which_face", "which_emotion"]
 VersionState: TypeAlias = Literal["candidate", "current", "retired", "rejected"]
 VersionEvent: TypeAlias = Literal["registered", "promoted", "rolled_back", "rejected"]
 RunState: TypeAlias = Literal["running", "finished", "failed"]
+FiringOutcome: TypeAlias = Literal["promoted", "refused", "rested", "busy", "failed", "stopped"]
 Box: TypeAlias = tuple[float, float, float, float]
 Landmarks: TypeAlias = tuple[tuple[float, float], ...]
 Probabilities: TypeAlias = tuple[float, ...]
@@ -321,6 +322,37 @@ class Run:
     report: JsonObject | None
     error: str | None
     log: str | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A process that retrains by the clock.
+
+    Attributes:
+        holder: Its name, which no other process has.
+        expression: Five fields as in crontab(5).
+        timezone: Of these; None is its host's.
+        minimum_feedback: New pieces without which it does nothing.
+        seen_at: When it last said that it is alive.
+        alive: It did so lately and was not stopped.
+        next_at: When it fires next; None once it was stopped.
+        fired_at: When it last fired.
+        outcome: Of that; None while it is at work.
+        candidate: The version's digest that came out.
+        detail: One line in English, nothing about people.
+    """
+
+    holder: str
+    expression: str
+    timezone: str | None
+    minimum_feedback: int
+    seen_at: datetime
+    alive: bool
+    next_at: datetime | None
+    fired_at: datetime | None
+    outcome: FiringOutcome | None
+    candidate: str | None
+    detail: str | None
 
 
 @dataclass(frozen=True)
