@@ -40,13 +40,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who wrote to the bot; `person_id` is Telegram's user id."""
+    """Somebody who wrote to the bot; `person_id` is Telegram's user id.
+
+    `forget_asked_at`: the bot asked then whether to erase everything, and has no answer.
+    """
 
     person_id: int
     language: str | None
     consent: Consent
     consent_at: datetime | None
     first_seen_at: datetime
+    forget_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
