@@ -374,7 +374,8 @@ class Statistics:
     """The numbers behind `/stats`; feedback counts are of feedback that stands.
 
     `agreement` is the share, 0 to 1, of the readings with feedback on which all feedback confirms;
-    None where no reading got any. Latencies are None where no reading was timed.
+    None where no reading got any. Latencies are None where no reading was timed. `schedules` are
+    the processes that retrain, as they are now.
     """
 
     since: datetime | None
@@ -391,4 +392,5 @@ class Statistics:
     inbox_waiting: int
     inbox_parked: int
     model_version: str | None
+    schedules: tuple[Schedule, ...]
     days: tuple[Day, ...]

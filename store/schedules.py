@@ -15,6 +15,9 @@ from store.records import FiringOutcome, Schedule
 from store.tables import ScheduleRow
 from store.upsert import insert_if_absent
 
+RETRAIN: Final = "retrain"
+"""What the processes of the table do so far."""
+
 BEAT: Final = timedelta(minutes=1)
 """How often a process says that it is alive."""
 

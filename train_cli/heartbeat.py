@@ -16,7 +16,6 @@ from store import schedules
 from store.engine import Database
 from store.records import FiringOutcome
 from train_cli.errors import in_one_line
-from train_cli.retraining import RUN_KIND
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class Heartbeat:
 
         async def write(session: AsyncSession) -> None:
             await self._beat(session)
-            await schedules.fired(session, RUN_KIND, self.holder)
+            await schedules.fired(session, schedules.RETRAIN, self.holder)
 
         await self._write(write)
 
@@ -62,7 +61,7 @@ class Heartbeat:
 
         async def write(session: AsyncSession) -> None:
             await schedules.ended(
-                session, RUN_KIND, self.holder, outcome, candidate=candidate, detail=detail
+                session, schedules.RETRAIN, self.holder, outcome, candidate=candidate, detail=detail
             )
 
         await self._write(write)
@@ -70,7 +69,7 @@ class Heartbeat:
     async def _beat(self, session: AsyncSession) -> None:
         await schedules.beat(
             session,
-            RUN_KIND,
+            schedules.RETRAIN,
             self.holder,
             expression=self.expression,
             timezone=self.timezone,

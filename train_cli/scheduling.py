@@ -66,11 +66,19 @@ class FiringRules:
 
 @dataclass(frozen=True)
 class Firing:
-    """What came of one firing, and in one line, which holds nothing about people."""
+    """What came of one firing.
+
+    Attributes:
+        outcome: In one word.
+        said: In one line, nothing about people.
+        candidate: The version that came out.
+        detail: Why the gate refused it or what failed, in the same way.
+    """
 
     outcome: FiringOutcome
     said: str
     candidate: str | None = None
+    detail: str | None = None
 
 
 def cron_trigger(expression: str, timezone: str | None = None, jitter: int = 0) -> Any:
@@ -122,13 +130,14 @@ async def fire(
     except LeaseTaken as error:
         firing = Firing("busy", f"another retrain is running: {error}")
     except LeaseLost:
-        firing = Firing("failed", "lease lost: this retrain was away for too long")
+        lost = "lease lost: this retrain was away for too long"
+        firing = Firing("failed", lost, detail=lost)
     except TookTooLong as error:
-        firing = Firing("failed", f"stopped: {error}")
+        firing = Firing("failed", f"stopped: {error}", detail=str(error))
     except RunStuck:
         raise
     except (TrainingError, StoreError, FerModelError, SQLAlchemyError, OSError) as error:
-        firing = Firing("failed", f"failed: {in_one_line(error)}")
+        firing = Firing("failed", f"failed: {in_one_line(error)}", detail=in_one_line(error))
     say(firing.said)
     return firing
 
@@ -154,11 +163,13 @@ async def _fired(
     candidate = report.candidate
     if not report.verdict.passed:
         reasons = "; ".join(report.verdict.reasons)
-        return Firing("refused", f"the gate refuses {short(candidate)}: {reasons}", candidate)
+        return Firing(
+            "refused", f"the gate refuses {short(candidate)}: {reasons}", candidate, reasons
+        )
     try:
         await promote(database, candidate, actor=ACTOR, under=lease)
     except RunRefused as error:  # another version was promoted meanwhile
-        return Firing("refused", str(error), candidate)
+        return Firing("refused", str(error), candidate, str(error))
     return Firing("promoted", f"{short(candidate)} passed the gate and is current", candidate)
 
 

@@ -36,7 +36,7 @@ from train_cli.commands.options import (
 from train_cli.errors import RunStuck
 from train_cli.heartbeat import Heartbeat
 from train_cli.registry import LEASE_DURATION, opened, short, this_process
-from train_cli.retraining import RUN_KIND, RetrainSettings
+from train_cli.retraining import RetrainSettings
 from train_cli.scheduling import (
     MISFIRE_GRACE,
     STOP_GRACE,
@@ -175,12 +175,17 @@ async def _scheduled(
                 await heart.ended("failed", detail=str(error))
                 say(f"{error} This program ends with it.")
                 os._exit(STUCK)  # a thread cannot be ended otherwise
-            except BaseException:
+            except asyncio.CancelledError:
                 await heart.ended("stopped")
+                raise
+            except Exception as error:  # logged by whoever called
+                await heart.ended("failed", detail=type(error).__name__)
                 raise
             finally:
                 faulthandler.cancel_dump_traceback_later()
-            await heart.ended(firing.outcome, candidate=firing.candidate, detail=firing.said)
+            await heart.ended(
+                firing.outcome, candidate=firing.candidate, detail=firing.detail or firing.said
+            )
 
         say(f"scheduled: {trigger}")
         await keep_schedule(
@@ -191,7 +196,7 @@ async def _scheduled(
 
 async def _known(url: str) -> tuple[Schedule, ...]:
     async with opened(url) as database, database.readers() as session:
-        return await schedules.schedules(session, RUN_KIND)
+        return await schedules.schedules(session, schedules.RETRAIN)
 
 
 def _watch_from_outside(rules: FiringRules) -> None:
