@@ -258,9 +258,10 @@ async def keep_schedule(
         return None if at is None else at.astimezone(UTC)
 
     async def beating() -> None:
-        while True:
+        while not stop.is_set():  # never cancelled within a write
             await beat(upcoming())
-            await asyncio.sleep(BEAT.total_seconds())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), BEAT.total_seconds())
 
     def left_out(event: Any) -> None:
         if event.code == EVENT_JOB_MISSED:
@@ -289,7 +290,7 @@ async def keep_schedule(
         for task in tuple(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        heart.cancel()
+        stop.set()
         await asyncio.gather(heart, return_exceptions=True)
         await beat(None)
 

@@ -378,7 +378,7 @@ def test_scheduler_ends_cleanly_on_sigterm(sqlite_url: str) -> None:
         assert process.stderr is not None
         assert "scheduled" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=30)
+        _, rest = process.communicate(timeout=120)
     assert process.returncode == 0
     assert rest.strip() == "stopped"
 
