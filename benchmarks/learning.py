@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -32,8 +33,10 @@ from benchmarks.learning_worlds import (
     world,
 )
 from benchmarks.people import Crowd, Habits, Piece
+from fer_model.blend import blended
 from fer_model.emotions import EMOTIONS
-from fer_model.versions import Member
+from fer_model.engine import Engine
+from fer_model.versions import Member, VersionMetadata, write_version
 from store.trust import TrustPolicy, Voice, weigh
 from train_cli.gate import (
     GUARD,
@@ -317,6 +320,7 @@ def jobs() -> list[Job]:
     found += attacked[:_FIRST]
     found += [Job("chance", "nothing_new", seed, 250) for seed in range(CHANCES)]
     found += attacked[_FIRST:]
+    found += [Job("written", name, 0, most) for name in populations]
     found += [
         Job("honest", name, seed, amount)
         for amount in AMOUNTS[:-1]
@@ -343,7 +347,31 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     line = _line(job, pieces, learnt)
     if job.scenario != "chance" or learnt.passed:  # else the current version serves on
         line |= _compared_unseen(meets, learnt, _on_unseen(meets, meets.members))
+    if job.scenario == "written":
+        line["written"] = _written(meets, learnt.candidate, sources.work / "versions")
     yield line | {"cpu_seconds": round(time.process_time() - started, 1)}
+
+
+def _written(meets: World, candidate: Sequence[Member], folder: Path) -> Line:
+    """The candidate as a version on disk, asked by the engine, beside what was reckoned."""
+    metadata = VersionMetadata(meets.calibrations, datetime.now(UTC))
+    version = write_version(folder, list(candidate), metadata)
+    engine = Engine.load(version.path, "cpu")
+    found: Line = {"runtime": engine.runtime}
+    for name in _UNSEEN:
+        faces: AskedFaces = getattr(meets, name)
+        logits = engine.logits(faces.crops[:, 0].numpy())
+        served = blended(logits.crowd, meets.calibrations.crowd)
+        reckoned, _ = meets.answers(faces, candidate)
+        found[name] = {
+            "served": figures(faces.said, served),
+            "reckoned": figures(faces.said, reckoned),
+            "other_emotion": int((served.argmax(axis=1) != reckoned.argmax(axis=1)).sum()),
+            "share_differs_mean": round(float(np.abs(served - reckoned).mean()), 5),
+            "share_differs_most": round(float(np.abs(served - reckoned).max()), 5),
+        }
+    engine.close()
+    return found
 
 
 def _spoken(job: Job, meets: World) -> tuple[list[Piece], Array]:

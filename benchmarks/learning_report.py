@@ -25,6 +25,9 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         "attacked": _attacked(lines),
         "chance": _chance([line for line in lines if line["scenario"] == "chance"]),
         "nights": _nights([line for line in lines if line["scenario"] == "nights"]),
+        "written": {
+            line["population"]: line["written"] for line in lines if line["scenario"] == "written"
+        },
     }
 
 

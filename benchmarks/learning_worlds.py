@@ -27,6 +27,9 @@ from train_cli.splits import FaceSet, load_split
 Array = NDArray[np.float64]
 Name = Literal["dark_and_turned", "hard_sad", "nothing_new"]
 
+Change = Callable[[Tensor], Tensor]
+"""What happens to the crops of a population."""
+
 CPU: Final = torch.device("cpu")
 
 LIGHT: Final = 0.12
@@ -54,11 +57,13 @@ class AskedFaces:
 
     Attributes:
         votes: (N, 7), how many of ten people named each emotion.
+        crops: Grey uint8 (N, 1, 48, 48), as the engine is given them.
         views: Activations of the faces and of their mirror images, per member.
         at_start: What the version that the world starts with says of them, crowd and label.
     """
 
     votes: Array
+    crops: Tensor
     views: tuple[tuple[Tensor, ...], ...]
     at_start: tuple[Array, Array]
 
@@ -75,7 +80,8 @@ class AskedFaces:
         index = torch.from_numpy(places)
         views = tuple(tuple(member[index] for member in view) for view in self.views)
         crowd, label = self.at_start
-        return AskedFaces(self.votes[places], views, (crowd[places], label[places]))
+        answers = (crowd[places], label[places])
+        return AskedFaces(self.votes[places], self.crops[index], views, answers)
 
 
 @dataclass(frozen=True)
@@ -283,9 +289,7 @@ class _Keeper:
         self._calibrations = calibrations
         self._lower: LowerLayers | None = None
 
-    def asked(
-        self, name: str, faces: FaceSet, change: Callable[[Tensor], Tensor] | None = None
-    ) -> AskedFaces:
+    def asked(self, name: str, faces: FaceSet, change: Change | None = None) -> AskedFaces:
         return self._asked(name, faces, change, ("", "-mirrored"))
 
     def asked_once(self, name: str, faces: FaceSet) -> AskedFaces:
@@ -293,25 +297,19 @@ class _Keeper:
         return self._asked(name, faces, None, ("",))
 
     def _asked(
-        self,
-        name: str,
-        faces: FaceSet,
-        change: Callable[[Tensor], Tensor] | None,
-        seen: Sequence[str],
+        self, name: str, faces: FaceSet, change: Change | None, seen: Sequence[str]
     ) -> AskedFaces:
-        views = tuple(self._view(name, faces, change, side) for side in seen)
+        crops = faces.crops if change is None else change(faces.crops)
+        views = tuple(self._view(f"{name}{side}", crops, side != "") for side in seen)
         votes = faces.votes.numpy()[:, : len(EMOTIONS)].astype(np.float64)
-        return AskedFaces(votes, views, self._answers(name, views))
+        return AskedFaces(votes, crops, views, self._answers(name, views))
 
-    def _view(
-        self, name: str, faces: FaceSet, change: Callable[[Tensor], Tensor] | None, side: str
-    ) -> tuple[Tensor, ...]:
+    def _view(self, name: str, crops: Tensor, mirrored: bool) -> tuple[Tensor, ...]:
         def computed(lower: LowerLayers) -> dict[str, Tensor]:
-            crops = faces.crops if change is None else change(faces.crops)
-            seen = lower.of_faces(crops, mirrored=side != "")
+            seen = lower.of_faces(crops, mirrored=mirrored)
             return {str(m): one for m, one in enumerate(seen)}
 
-        kept = self._kept(f"{name}{side}", computed)
+        kept = self._kept(name, computed)
         return tuple(kept[str(m)] for m in range(len(self._members)))
 
     def _answers(self, name: str, views: Sequence[Sequence[Tensor]]) -> tuple[Array, Array]:
@@ -322,9 +320,7 @@ class _Keeper:
         kept = self._kept(f"{name}-answers-{len(views)}", computed)
         return kept["crowd"].numpy(), kept["label"].numpy()
 
-    def spoken_of(
-        self, name: str, faces: FaceSet, change: Callable[[Tensor], Tensor] | None = None
-    ) -> SpokenOfFaces:
+    def spoken_of(self, name: str, faces: FaceSet, change: Change | None = None) -> SpokenOfFaces:
         asked = self.asked(name, faces, change)
         return SpokenOfFaces(asked, self._copies(name, faces, change, COPIES))
 
@@ -342,7 +338,7 @@ class _Keeper:
         self,
         name: str,
         faces: FaceSet,
-        change: Callable[[Tensor], Tensor] | None,
+        change: Change | None,
         copies: int,
     ) -> tuple[Tensor, ...]:
         def computed(lower: LowerLayers) -> dict[str, Tensor]:
