@@ -11,7 +11,7 @@ from rich.console import Console
 from fer_model.errors import FerModelError, RuntimeUnavailable
 from fer_model.runtimes import Runtime, chosen_runtime
 from store.errors import StoreError
-from train_cli.errors import TrainingError
+from train_cli.errors import EndedElsewhere, TrainingError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
@@ -48,6 +48,8 @@ def expected_failures() -> Iterator[None]:
     """Turns a failure that its user can act on into one line on stderr and exit code 1."""
     try:
         yield
+    except EndedElsewhere as error:
+        raise typer.Exit(1) from error
     except (TrainingError, FerModelError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
