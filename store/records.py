@@ -200,13 +200,15 @@ class FeedbackCounts:
 class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
-    `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
-    named a mixture and `emotion` is its largest.
+    `face` is equal for the same face of the same photo, whoever sent it. `crop` is an encoded
+    image; `crop_landmarks` are (5, 2) in px of the crop where they were kept; `crowd` and `label`
+    are what `model_version` answered; `shares` are seven, where the person named a mixture and
+    `emotion` is its largest.
     """
 
     feedback_id: int
     face_id: int
+    face: str
     reading_id: str
     person_id: int
     kind: FeedbackKind
