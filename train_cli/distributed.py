@@ -133,9 +133,7 @@ def joined(workers: Workers, device: torch.device) -> Iterator[None]:
         if not _LOST.search(str(error)):
             raise
         if workers.is_first:
-            raise WorkersUnusable(
-                "another worker has ended: see what it or torchrun says"
-            ) from error
+            raise WorkersUnusable("another worker has ended: it or torchrun says why") from error
         raise EndedElsewhere("another worker says why") from error
     finally:
         if distributed.is_initialized():

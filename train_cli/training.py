@@ -210,7 +210,7 @@ def train(
         )
     if settings.batch_size < workers.world:
         raise WorkersUnusable(
-            f"{workers.world} workers are too many for {settings.batch_size} faces"
+            f"{workers.world} workers are too many for batches of {settings.batch_size}"
         )
     torch.manual_seed(settings.seed)
     settings = replace(settings, teacher=teacher.digest if teacher else "")

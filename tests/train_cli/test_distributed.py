@@ -35,7 +35,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Two real workers on this host, over gloo."""
-    how = "-m torch.distributed.run --standalone --nproc-per-node 2 -m tests.train_cli"
+    how = "-m torch.distributed.run --standalone --nproc-per-node 2 -m -- tests.train_cli"
     command = [sys.executable, *f"{how}.workers_program".split(), *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 

@@ -7,7 +7,7 @@ both real members, and leaves every run in a folder of its own.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,17 +51,30 @@ def small() -> Any:
     return mock.patch.dict(networks._BACKBONES, dict(backbones()))
 
 
-def exact() -> Any:
+@contextmanager
+def exact() -> Iterator[None]:
     """Backbones in float64: from noise, deep batch normalisation magnifies rounding 100,000 times.
 
     One process in float32 does not end where it would with its input changed by 1e-7 either.
     """
 
+    def doubled(make: Callable[[networks.Stem], tuple[nn.Module, int]]) -> Any:
+        def backbone(stem: networks.Stem) -> tuple[nn.Module, int]:
+            network, width = make(stem)
+            return network.double(), width
+
+        return backbone
+
     def features(network: networks.FaceNetwork, faces: torch.Tensor) -> torch.Tensor:
-        pooled: torch.Tensor = network.backbone.double()(faces.double())
+        pooled: torch.Tensor = network.backbone(faces.double())
         return pooled.flatten(1)
 
-    return mock.patch.object(networks.FaceNetwork, "features", features)
+    makers = {name: doubled(make) for name, make in networks._BACKBONES.items()}
+    with (
+        mock.patch.dict(networks._BACKBONES, makers),
+        mock.patch.object(networks.FaceNetwork, "features", features),
+    ):
+        yield
 
 
 def real(
@@ -80,7 +93,7 @@ def real(
 def without(what: str) -> Iterator[None]:
     """Several workers that do not share one of the things they must, or all of them."""
     plain: dict[str, Any] = {
-        "gradients": ("DistributedDataParallel", lambda network, **_: network),
+        "gradients": ("DistributedDataParallel", lambda network, *_: network),
         "statistics": ("SharedBatchNorm", mock.Mock(of=lambda norm: norm)),
         "masks": ("SharedDropout", lambda p, _: nn.Dropout(p)),
     }

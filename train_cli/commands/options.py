@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -25,6 +26,10 @@ RuntimeName = Annotated[
         envvar="FEELBACK_RUNTIME",
         help="What runs a version's networks; as the bot is told, so that what is judged serves.",
     ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the report: words, figures, pictures.", file_okay=False),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 

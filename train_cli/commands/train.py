@@ -133,7 +133,7 @@ def train_command(
     kill, with the same settings, to the same result. RUN/report is what `train_cli report` makes
     of it. A RUN that holds a run already is never overwritten.
 
-    Several GPUs or hosts: `torchrun --nproc-per-node 2 -m train_cli train ...`, all else the same.
+    Several GPUs or hosts: `torchrun --nproc-per-node 2 -m -- train_cli train ...`, all else alike.
 
     Example: `train_cli train resnet50 --split datasets/fer2013 --run runs/resnet50
     --backbone resnet50_imagenet.safetensors --epochs 14`
