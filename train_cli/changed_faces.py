@@ -36,7 +36,7 @@ MOST: Final = 40
 """Faces on the sheet."""
 
 Array = NDArray[np.float64]
-Source = Literal["learnt from", "held out", "base validation"]
+Source = Literal["learnt from", "not learnt from", "base validation"]
 
 _BETTER: Final = ("#2e9e5b", "now as most people said")
 _WORSE: Final = ("#d43c3c", "no longer as most people said")
@@ -122,11 +122,14 @@ def finished_report(run: Run) -> RetrainReport:
 
 
 def feedback_faces(faces: Sequence[VotedFace], learnt: Collection[int]) -> list[FacesOf]:
-    """The feedback's faces, by whether any of the feedback `learnt` from is about them."""
-    groups: dict[Source, list[VotedFace]] = {"learnt from": [], "held out": []}
+    """The feedback's faces, by whether any of the feedback `learnt` from is about them.
+
+    The others were held out, or nothing that was said about them was trusted.
+    """
+    groups: dict[Source, list[VotedFace]] = {"learnt from": [], "not learnt from": []}
     for face in faces:
         known = any(piece in learnt for piece in face.feedback_ids)
-        groups["learnt from" if known else "held out"].append(face)
+        groups["learnt from" if known else "not learnt from"].append(face)
     return [
         FacesOf(
             source,
@@ -167,7 +170,8 @@ def _tile(face: ChangedFace) -> Tile:
         (
             f"{EMOTIONS[old]} → {EMOTIONS[new]}",
             *(f"{EMOTIONS[n]}: {face.before[n]:.0%} → {face.after[n]:.0%}" for n in (old, new)),
-            f"people: {', '.join(people[:2])}",
+            f"people: {people[0]}",
+            f"    {', '.join(people[1:3])}",
             face.source,
         ),
         mark[0],
