@@ -389,7 +389,7 @@ class _Retrain:
         device, calibrations = self._settings.device, parent.metadata.calibrations
         seen = [LowerLayers(start, device).of_faces(guard.crops)]
         before, _ = upper_answers(start, calibrations, seen, device)
-        said, people = _base_shares(guard), np.arange(len(guard))
+        said, people = base_shares(guard), np.arange(len(guard))
 
         def bearable(members: Sequence[Member]) -> bool:
             go_on()

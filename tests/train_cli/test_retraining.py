@@ -29,7 +29,10 @@ from tests.train_cli.feedback_rows import (
     write_small_version,
     write_split,
 )
+from train_cli import retraining
 from train_cli.errors import TookTooLong
+from train_cli.gate import GatePolicy
+from train_cli.learning import STEPS_BACK
 from train_cli.registry import held_lease, promote
 from train_cli.retrain_report import in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
@@ -164,6 +167,21 @@ async def test_candidate_that_is_better_on_others_passes_and_is_promoted(
     held_out = {person for face in division.holdout for person in face.people}
     assert held_out
     assert not held_out & set(learnt_from)
+
+
+async def test_retrain_goes_no_farther_than_base_faces_that_it_keeps_apart_bear(
+    serving: Database, base: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(serving, base.digest, 100)
+    monkeypatch.setattr(retraining, "_REPLAY_MOST", 9)
+    monkeypatch.setattr(retraining, "GUARD", GatePolicy(base_faces=4, accuracy_margin=-2))
+    settings = RetrainSettings(
+        tmp_path / "models", write_split(tmp_path / "split", 20), learning=BRIEF
+    )
+    report = (await run_retrain(serving, settings)).report
+    assert report is not None
+    assert report.share == STEPS_BACK[-1]
+    assert "12% of the way, for the base bears no more" in "\n".join(in_words(report))
 
 
 async def test_same_seed_learns_the_same(
