@@ -43,12 +43,12 @@ class Piece:
 
 
 def draw_faces(
-    random: np.random.Generator, count: int, *, sharpness: float = 1.0, error: float = 0.12
+    random: np.random.Generator, count: int, *, sharpness: float = 0.95, error: float = 0.03
 ) -> Faces:
     """Faces on whose top emotion about 78 % agree, happy ones more, read with calibrated doubt.
 
-    `sharpness` below 1 is what darkness does: fewer readings are confident. `error` is how far the
-    reading is from what people say.
+    A smaller `sharpness` is what darkness does: fewer readings are confident. `error` is how far
+    the reading is from what people say.
     """
     top = random.choice(7, count, p=SHOWN)
     agreement = np.where(top == HAPPY, random.beta(18, 1.5, count), random.beta(5, 2, count))
@@ -108,7 +108,7 @@ def speak(
                     ),
                     manner,
                     manner == "honest"
-                    or (manner == "hidden ring" and faces.votes[face].argmax() != HAPPY),
+                    or (manner == "hidden ring" and int(faces.votes[face].argmax()) != HAPPY),
                 )
             )
     return pieces
