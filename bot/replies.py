@@ -483,7 +483,7 @@ def review_reply(
     ]
     if item.reasons:
         reasons = [texts.html(_REASONS[reason]) for reason in item.reasons]
-        lines.append(texts.html("review_because", reasons=_list(texts, reasons)))
+        lines.append(texts.html("review_because", reasons=Html("; ".join(reasons))))
     rulings = [
         (texts.plain(key), Rule(item.feedback_id, verdict)) for key, verdict in _RULING_BUTTONS
     ]

@@ -464,8 +464,8 @@ def test_review_tells_what_was_answered_what_was_said_and_why_it_is_shown() -> N
         "I had said: “Of ten people, about 6 would say happy, 3 neutral, 1 surprised.”\n"
         "On 2026-11-22 somebody said: sad\n"
         "Others on this face: 2 happy, 1 sad\n\n"
-        "Shown because this person says the same word again and again, "
-        "it goes against a confident reading, people disagree about this face."
+        "Shown because this person says the same word again and again; "
+        "it goes against a confident reading; people disagree about this face."
     )
 
 
