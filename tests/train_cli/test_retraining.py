@@ -15,7 +15,7 @@ from sqlalchemy import update
 from fer_model.errors import VersionDamaged
 from fer_model.uris import version_path
 from fer_model.versions import ModelVersion, read_version
-from store import runs, versions
+from store import rulings, runs, versions
 from store.engine import Database, open_database
 from store.errors import LeaseLost, NoCurrentVersion
 from store.records import Run
@@ -34,7 +34,7 @@ from train_cli.errors import TookTooLong
 from train_cli.gate import GatePolicy
 from train_cli.learning import STEPS_BACK
 from train_cli.registry import held_lease, promote
-from train_cli.retrain_report import in_words
+from train_cli.retrain_report import Weighing, in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
 
 
@@ -138,6 +138,37 @@ async def test_feedback_without_consent_or_crop_is_not_learnt_from(
     plan = await plan_retrain(serving)
     assert [face.feedback_ids for face in plan.division.training] == [(kept,)]
     assert (plan.pieces, plan.confirmations, plan.corrections, plan.people) == (1, 1, 0, 1)
+
+
+async def test_rejected_feedback_is_counted_and_not_learnt_from(
+    serving: Database, base: ModelVersion
+) -> None:
+    kept = await say(serving, base.digest, 1)
+    rejected = await say(serving, base.digest, 2, emotion="angry")
+    async with serving.sessions.begin() as session:
+        await rulings.rule(session, rejected, "rejected", admin_id=3)
+    plan = await plan_retrain(serving)
+    assert [face.feedback_ids for face in plan.division.training] == [(kept,)]
+    assert plan.weighing == Weighing(0, 1, 0, 1, {})
+    assert plan.looked_at == (kept, rejected)
+
+
+async def test_without_trust_every_piece_counts_one(serving: Database, base: ModelVersion) -> None:
+    rejected = await say(serving, base.digest, 2)
+    async with serving.sessions.begin() as session:
+        await rulings.rule(session, rejected, "rejected", admin_id=3)
+    plan = await plan_retrain(serving, None)
+    assert [face.votes.sum() for face in plan.division.training] == [1.0]
+    assert plan.weighing is None
+
+
+async def test_photo_that_two_people_sent_is_one_face(
+    serving: Database, base: ModelVersion
+) -> None:
+    for person in (1, 2):
+        await say(serving, base.digest, person, photo="same")
+    (face,) = (await plan_retrain(serving)).division.training
+    assert face.people == (1, 2)
 
 
 async def test_candidate_that_is_better_on_others_passes_and_is_promoted(
