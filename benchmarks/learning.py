@@ -29,6 +29,8 @@ from benchmarks.learning_worlds import (
     Name,
     Sources,
     World,
+    cut_down,
+    starting_with,
     third,
     world,
 )
@@ -63,8 +65,15 @@ NIGHTS: Final = 30
 
 _UNSEEN: Final = ("unseen", "unseen_base")
 
-_FIRST: Final = 12
-"""Attacked runs that come before the cheap ones: two seeds."""
+_FIRST: Final = 6
+"""Attacked runs that come before the cheap ones: one seed."""
+
+NIGHTLY: Final = 20
+"""New pieces a night: the fewest that `train_cli schedule` starts a retrain for."""
+
+_NIGHTLY_REPLAY: Final = 1500
+_NIGHTLY_GUARD: Final = 1000
+"""Fewer than a retrain's, for there are thirty."""
 
 _CHEAP: Final = LearningSettings(passes=2, least_steps=12, batch_size=32)
 """For the 200 runs: a quarter of the steps; of the guard's faces, a quarter too."""
@@ -309,7 +318,7 @@ def jobs() -> list[Job]:
     populations: tuple[Name, ...] = ("dark_and_turned", "hard_sad")
     most = AMOUNTS[-1]
     found = [Job("honest", name, seed, most) for seed in seeds for name in populations]
-    found += [Job("nights", "dark_and_turned", 0, most)]
+    found += [Job("nights", "dark_and_turned", 0, NIGHTLY * NIGHTS)]
     attacked = [
         Job("attacked", "dark_and_turned", seed, most, manner, trust)
         for seed in seeds
@@ -426,25 +435,30 @@ def _compared_unseen(meets: World, learnt: Learnt, serving: dict[str, Array]) ->
 def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
     """Every night learns from all that was said by then, from what serves after the last one."""
     pieces, blends = _spoken(job, meets)
+    places = sorted({piece.face for piece in pieces})
+    pieces = [replace(piece, face=places.index(piece.face)) for piece in pieces]
+    tonight = cut_down(meets, np.array(places), _NIGHTLY_REPLAY, _NIGHTLY_GUARD)
     kept = work / f"nights-{job.seed}.pt"
-    said: list[Piece] = []
-    current, last = meets.members, 0
+    last = 0
     if kept.is_file():
         state = torch.load(kept, weights_only=True)
         last = int(state["night"])
-        pairs = zip(current, state["members"], strict=False)  # none until the first promotion
-        current = tuple(_with_state(member, its) for member, its in pairs) or current
-    serving = _on_unseen(meets, current)
+        pairs = zip(meets.members, state["members"], strict=False)  # none until the first promotion
+        if found := tuple(_with_state(member, its) for member, its in pairs):
+            tonight = starting_with(tonight, found)
+    serving = _on_unseen(meets, tonight.members if last else meets.members)
+    said: list[Piece] = []
     for night, portion in enumerate(people.by_night(pieces, NIGHTS), start=1):
         said += portion
         if night <= last:
             continue
         started = time.process_time()
-        learnt = retrained(current, meets, said, Settings(), 1000 * job.seed + night, blends)
-        line = _line(job, said, learnt)
-        line |= _compared_unseen(meets, learnt, serving)
-        current = learnt.served
-        promoted = () if current is meets.members else current
+        seed = 1000 * job.seed + night
+        learnt = retrained(tonight.members, tonight, said, Settings(), seed, blends[places])
+        line = _line(job, said, learnt) | _compared_unseen(meets, learnt, serving)
+        if learnt.passed:
+            tonight = starting_with(tonight, learnt.served)
+        promoted = () if tonight.members is meets.members else tonight.members
         state = {"night": night, "members": [m.network.state_dict() for m in promoted]}
         work.mkdir(parents=True, exist_ok=True)
         torch.save(state, kept.with_suffix(".partial"))

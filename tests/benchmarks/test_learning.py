@@ -212,6 +212,7 @@ def test_nights_go_on_where_they_stopped(
     tiny: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "NIGHTS", 3)
+    monkeypatch.setattr(learning, "_NIGHTLY_GUARD", 28)
     job = Job("nights", "dark_and_turned", 0, 20)
     whole = lines_of(job, tiny, tmp_path / "whole")
     assert [line["night"] for line in whole] == [1, 2, 3]
