@@ -52,7 +52,7 @@ from train_cli.gate import (
     log_loss,
     matches,
 )
-from train_cli.learning import LearningSettings, as_far_as, learn_cached
+from train_cli.learning import LearningSettings, Lesson, as_far_as, learn, learn_cached
 from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targets
 
 Array = NDArray[np.float64]
@@ -144,10 +144,11 @@ class Learnt:
     held_out: int
 
 
-def weights_of(pieces: Sequence[Piece], blends: Array, trust: TrustPolicy | None) -> Array:
-    """What each piece counts, 0 to 1 (N,)."""
-    if trust is None:
-        return np.ones(len(pieces))
+def weights_of(pieces: Sequence[Piece], blends: Array, settings: Settings) -> Array:
+    """What each piece counts (N,): by trust, 0 to 1, and more if it confirms."""
+    more = np.where([piece.confirms for piece in pieces], settings.confirmation, 1.0)
+    if settings.trust is None:
+        return more
     voices = [
         Voice(
             feedback_id=place,
@@ -161,8 +162,8 @@ def weights_of(pieces: Sequence[Piece], blends: Array, trust: TrustPolicy | None
         )
         for place, piece in enumerate(pieces)
     ]
-    weights = weigh(voices, trust).weights
-    return np.array([weights[place] for place in range(len(pieces))])
+    weights = weigh(voices, settings.trust).weights
+    return np.asarray(more * [weights[place] for place in range(len(pieces))])
 
 
 def divided(pieces: Sequence[Piece], weights: Array) -> tuple[Said, Said]:
@@ -204,9 +205,7 @@ def retrained(
 ) -> Learnt:
     """One retrain from `current`, on what people said when the bot read the faces as `read`."""
     asked = meets.spoken_of.asked
-    weights = weights_of(pieces, read, settings.trust)
-    weights = weights * np.where([p.confirms for p in pieces], settings.confirmation, 1.0)
-    training, holdout = divided(pieces, weights)
+    training, holdout = divided(pieces, weights_of(pieces, read, settings))
     at = training.places
     crowd, label = meets.answers(asked.at(at), current)
     learning = replace(settings.learning, seed=seed)
@@ -233,6 +232,25 @@ def retrained(
         failed = _failed(judge(PairedResults(on_holdout, on_base), settings.policy))
     served = current if failed else candidate
     return Learnt(served, candidate, not failed, failed, share, len(training), len(holdout))
+
+
+def retrained_without_base(
+    meets: World, pieces: Sequence[Piece], settings: Settings, seed: int, read: Array
+) -> Learnt:
+    """As `retrained` where no base is configured: distilled, and always refused."""
+    training, holdout = divided(pieces, weights_of(pieces, read, settings))
+    faces = meets.spoken_of.asked.at(training.places)
+    crowd, label = (
+        torch.from_numpy(vote_targets(said, training.votes, settings.pseudo_votes)).float()
+        for said in faces.at_start
+    )
+    lesson = Lesson(faces.crops, crowd, label)
+    learning = replace(settings.learning, seed=seed)
+    candidate = tuple(learn(meets.members, meets.calibrations, lesson, None, learning, CPU))
+    held = meets.spoken_of.asked.at(holdout.places)
+    on_holdout = _paired(held, holdout, meets.members, candidate, meets)
+    failed = _failed(judge(PairedResults(on_holdout, None), settings.policy))
+    return Learnt(meets.members, candidate, False, failed, 1.0, len(training), len(holdout))
 
 
 _HOLDOUT_CHECKS: Final = ("enough_holdout_faces", "enough_holdout_people", "better_on_holdout")
@@ -330,6 +348,7 @@ def jobs() -> list[Job]:
     found += [Job("chance", "nothing_new", seed, 250) for seed in range(CHANCES)]
     found += attacked[_FIRST:]
     found += [Job("written", name, 0, most) for name in populations]
+    found += [Job("without_base", name, 0, most) for name in populations]
     found += [
         Job("honest", name, seed, amount)
         for amount in AMOUNTS[:-1]
@@ -352,7 +371,10 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     settings = Settings(trust=TrustPolicy() if job.trust else None)
     if job.scenario == "chance":
         settings = replace(settings, learning=_CHEAP)
-    learnt = retrained(meets.members, meets, pieces, settings, job.seed, blends)
+    if job.scenario == "without_base":
+        learnt = retrained_without_base(meets, pieces, settings, job.seed, blends)
+    else:
+        learnt = retrained(meets.members, meets, pieces, settings, job.seed, blends)
     line = _line(job, pieces, learnt)
     if job.scenario != "chance" or learnt.passed:  # else the current version serves on
         line |= _compared_unseen(meets, learnt, _on_unseen(meets, meets.members))
@@ -438,7 +460,7 @@ def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
     places = sorted({piece.face for piece in pieces})
     pieces = [replace(piece, face=places.index(piece.face)) for piece in pieces]
     tonight = cut_down(meets, np.array(places), _NIGHTLY_REPLAY, _NIGHTLY_GUARD)
-    kept = work / f"nights-{job.seed}.pt"
+    kept = work / f"nights-{job.pieces}-{job.seed}.pt"
     last = 0
     if kept.is_file():
         state = torch.load(kept, weights_only=True)
