@@ -58,9 +58,15 @@ from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targ
 Array = NDArray[np.float64]
 Line = dict[str, Any]
 
-SEEDS: Final = 5
-AMOUNTS: Final = (250, 500, 1000, 2000)
 CHANCES: Final = 200
+SEEDS: Final[dict[Name, range]] = {
+    "dark_and_turned": range(10, 15),
+    "hard_sad": range(5),
+    "nothing_new": range(CHANCES),
+}
+"""Of the two populations; others were used up while settings were chosen."""
+
+AMOUNTS: Final = (250, 500, 1000, 2000)
 NIGHTS: Final = 30
 
 _UNSEEN: Final = ("unseen", "unseen_base")
@@ -332,30 +338,26 @@ MANNERS: Final[dict[str, Crowd]] = {
 
 def jobs() -> list[Job]:
     """Everything, what matters most first."""
-    seeds = range(SEEDS)
-    populations: tuple[Name, ...] = ("dark_and_turned", "hard_sad")
     most = AMOUNTS[-1]
-    found = [Job("honest", name, seed, most) for seed in seeds for name in populations]
-    found += [Job("nights", "dark_and_turned", 0, NIGHTLY * NIGHTS)]
+    dark: Name = "dark_and_turned"
+    populations: tuple[Name, ...] = (dark, "hard_sad")
+    seeds = [(name, seed) for name in populations for seed in SEEDS[name]]
     attacked = [
-        Job("attacked", "dark_and_turned", seed, most, manner, trust)
-        for seed in seeds
+        Job("attacked", dark, seed, most, manner, trust)
+        for seed in SEEDS[dark]
         for trust in (True, False)
         for manner in MANNERS
         if manner != "honest"
     ]
-    found += attacked[:_FIRST]
-    found += [Job("chance", "nothing_new", seed, 250) for seed in range(CHANCES)]
-    found += attacked[_FIRST:]
-    found += [Job("written", name, 0, most) for name in populations]
-    found += [Job("without_base", name, 0, most) for name in populations]
-    found += [
-        Job("honest", name, seed, amount)
-        for amount in AMOUNTS[:-1]
-        for seed in seeds
-        for name in populations
+    return [
+        *(Job("honest", name, seed, most) for name, seed in seeds),
+        Job("nights", dark, SEEDS[dark][0], NIGHTLY * NIGHTS),
+        *attacked[:_FIRST],
+        *(Job("chance", "nothing_new", seed, 250) for seed in SEEDS["nothing_new"]),
+        *attacked[_FIRST:],
+        *(Job("without_base", name, SEEDS[name][0], most) for name in populations),
+        *(Job("honest", name, seed, few) for few in AMOUNTS[:-1] for name, seed in seeds),
     ]
-    return found
 
 
 def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterator[Line]:
@@ -378,7 +380,7 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     line = _line(job, pieces, learnt)
     if job.scenario != "chance" or learnt.passed:  # else the current version serves on
         line |= _compared_unseen(meets, learnt, _on_unseen(meets, meets.members))
-    if job.scenario == "written":
+    if job == Job("honest", job.population, SEEDS[job.population][0], AMOUNTS[-1]):
         line["written"] = _written(meets, learnt.candidate, sources.work / "versions")
     yield line | {"cpu_seconds": round(time.process_time() - started, 1)}
 

@@ -39,9 +39,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
             for line in lines
             if line["scenario"] == "without_base"
         ],
-        "written": {
-            line["population"]: line["written"] for line in lines if line["scenario"] == "written"
-        },
+        "written": {line["population"]: line["written"] for line in lines if "written" in line},
     }
 
 
