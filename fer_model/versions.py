@@ -51,6 +51,9 @@ PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 SHORT_DIGEST: Final = 12
 """Hex digits of a digest that are shown to people."""
 
+_PARTIAL: Final = ".partial-"
+_DELETED: Final = ".deleted-"
+
 _SCALE: Final = ".scale"
 _INT8_MOST: Final = 127
 _CLIPPINGS: Final = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
@@ -136,7 +139,7 @@ def write_version(
         MemberRecord(m.network.architecture, m.side, precision, m.network.stem) for m in members
     )
     folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
     try:
         for member in members:
             tensors = packed(member.network.state_dict(), precision)
@@ -160,6 +163,27 @@ def write_version(
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # gone where it was renamed
     return read_version(path)
+
+
+def delete_version(path: Path) -> None:
+    """Deletes a version's directory; it is never there in part, whenever the process dies.
+
+    It loses its name first. What a crash leaves of it then is for `leftovers` to find.
+    """
+    hidden = Path(tempfile.mkdtemp(prefix=_DELETED, dir=path.parent))
+    path.rename(hidden)  # in the place of the empty directory, in one step
+    _sync(path.parent)
+    shutil.rmtree(hidden)
+
+
+def leftovers(folder: Path) -> tuple[Path, ...]:
+    """Directories in `folder` that a crash left of versions being written or deleted."""
+    return tuple(
+        path
+        for prefix in (_PARTIAL, _DELETED)
+        for path in sorted(folder.glob(f"{prefix}*"))
+        if path.is_dir() and not path.is_symlink()
+    )
 
 
 def read_version(path: Path) -> ModelVersion:
