@@ -9,12 +9,14 @@ Written beside its place, fsynced and renamed, so that a version is either whole
 Never pickle: nothing in a version is executed.
 """
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -53,6 +55,8 @@ SHORT_DIGEST: Final = 12
 
 _PARTIAL: Final = ".partial-"
 _DELETED: Final = ".deleted-"
+_UNFINISHED_AFTER_S: Final = 3600
+"""Writing takes seconds; what is older was left behind by a process that was killed."""
 
 _SCALE: Final = ".scale"
 _INT8_MOST: Final = 127
@@ -168,22 +172,26 @@ def write_version(
 def delete_version(path: Path) -> None:
     """Deletes a version's directory; it is never there in part, whenever the process dies.
 
-    It loses its name first. What a crash leaves of it then is for `leftovers` to find.
+    It loses its name first; what a crash leaves of it then is for `remove_unfinished`.
     """
     hidden = Path(tempfile.mkdtemp(prefix=_DELETED, dir=path.parent))
-    path.rename(hidden)  # in the place of the empty directory, in one step
+    path.rename(hidden)  # takes the empty directory's place, in one step
     _sync(path.parent)
-    shutil.rmtree(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
-def leftovers(folder: Path) -> tuple[Path, ...]:
-    """Directories in `folder` that a crash left of versions being written or deleted."""
-    return tuple(
-        path
-        for prefix in (_PARTIAL, _DELETED)
-        for path in sorted(folder.glob(f"{prefix}*"))
-        if path.is_dir() and not path.is_symlink()
-    )
+def remove_unfinished(folder: Path) -> int:
+    """Removes what killed processes have left half-written or half-deleted; returns how much.
+
+    No such thing is ever loadable.
+    """
+    removed = 0
+    for left in (*folder.glob(f"{_PARTIAL}*"), *folder.glob(f"{_DELETED}*")):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _UNFINISHED_AFTER_S:
+                shutil.rmtree(left)
+                removed += 1
+    return removed
 
 
 def read_version(path: Path) -> ModelVersion:

@@ -24,7 +24,8 @@ StoreError
 ├── GateRefused
 ├── LeaseTaken
 ├── LeaseLost
-└── RunUnknown
+├── RunUnknown
+└── RunEnded
 """
 
 from datetime import datetime
@@ -173,3 +174,7 @@ class LeaseLost(StoreError):
 
 class RunUnknown(StoreError):
     """There is no training run with this id."""
+
+
+class RunEnded(StoreError):
+    """The training run was failed or finished before."""

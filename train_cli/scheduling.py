@@ -15,11 +15,12 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
 from fer_model.errors import FerModelError
-from store import feedback, runs
+from store import feedback, runs, versions
 from store.engine import Database
 from store.errors import LeaseTaken, StoreError
+from store.versions import PERSON_ERASED
 from train_cli.errors import TrainingError
-from train_cli.registry import held_lease, promote, short
+from train_cli.registry import held_lease, promote, replace_void, short
 from train_cli.retraining import RUN_KIND, RetrainSettings, Watcher, retrain
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,11 @@ async def fire(
     """
     try:
         async with held_lease(database) as lease:
+            clean = await replace_void(database, actor=ACTOR, under=lease)
+            if clean is not None:
+                say(f"{PERSON_ERASED}: {short(clean.digest)} is current, and is retrained")
             fresh = await new_feedback(database)
-            if fresh < minimum_feedback:
+            if clean is None and fresh < minimum_feedback:
                 say(f"{fresh} new pieces of feedback, {minimum_feedback} are needed: not now")
                 return
             watcher = Watcher(on_phase=say)
@@ -95,14 +99,19 @@ async def fire(
 async def new_feedback(database: Database) -> int:
     """How many pieces that may be learnt from no finished retrain has looked at.
 
-    By id, not by age: older feedback becomes new when its giver consents.
+    By id, not by age: older feedback becomes new when its giver consents. A retrain whose outcome
+    is void does not count: what it learnt is to be learnt again.
     """
     async with database.readers() as session:
+        void = {one.digest for one in await versions.versions(session) if one.void}
         said = await feedback.active_feedback_for_training(session)
         latest = await runs.runs(session, limit=_RUNS_LOOKED_AT)
     seen: set[int] = set()
     for run in latest:
-        looked_at = (run.report or {}).get("looked_at")
+        report = run.report or {}
+        looked_at = report.get("looked_at")
+        if report.get("candidate") in void:
+            continue
         if run.kind == RUN_KIND and run.state == "finished" and isinstance(looked_at, list):
             seen.update(looked_at)
     return sum(piece.feedback_id not in seen for piece in said)
