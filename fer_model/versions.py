@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -55,8 +55,10 @@ SHORT_DIGEST: Final = 12
 
 _PARTIAL: Final = ".partial-"
 _DELETED: Final = ".deleted-"
-_UNFINISHED_AFTER_S: Final = 3600
-"""Writing takes seconds; what is older was left behind by a process that was killed."""
+_DRAFT: Final = ".draft-"
+_LEFT_AFTER_S: Final = {_PARTIAL: 3600.0, _DELETED: 3600.0, _DRAFT: 24 * 3600.0}
+"""Writing and deleting take seconds, judging a draft takes minutes: what is older was left behind
+by a process that was killed."""
 
 _SCALE: Final = ".scale"
 _INT8_MOST: Final = 127
@@ -169,6 +171,25 @@ def write_version(
     return read_version(path)
 
 
+def draft_folder(folder: Path) -> Path:
+    """A new hidden place in `folder`, for a version that nobody is to find there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+
+
+def publish_version(version: ModelVersion, folder: Path) -> ModelVersion:
+    """The version, moved out of its draft folder into `folder` in one step, and durable there."""
+    path = folder.resolve() / version.digest
+    try:
+        version.path.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+    _sync(folder)
+    shutil.rmtree(version.path.parent, ignore_errors=True)
+    return replace(version, path=path)
+
+
 def delete_version(path: Path) -> None:
     """Deletes a version's directory; it is never there in part, whenever the process dies.
 
@@ -186,11 +207,12 @@ def remove_unfinished(folder: Path) -> int:
     No such thing is ever loadable.
     """
     removed = 0
-    for left in (*folder.glob(f"{_PARTIAL}*"), *folder.glob(f"{_DELETED}*")):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _UNFINISHED_AFTER_S:
-                shutil.rmtree(left)
-                removed += 1
+    for prefix, after in _LEFT_AFTER_S.items():
+        for left in folder.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > after:
+                    shutil.rmtree(left)
+                    removed += 1
     return removed
 
 

@@ -196,7 +196,10 @@ async def replace_void(
     Raises:
         LeaseTaken, LeaseLost, RunRefused: Nothing was changed.
     """
-    start = await start_of_retrain(database)
+    try:
+        start = await start_of_retrain(database)
+    except NoCurrentVersion:
+        return None
     async with database.sessions.begin() as session:
         if under is not None:
             await check_lease(session, under.lease)
@@ -246,9 +249,7 @@ async def promote(
         serving = await versions.current_version(session)
         judge = start if serving.void else serving
         if serving.void and chosen.digest == start.digest:
-            promoted = await versions.replace_void(
-                session, chosen.digest, lease=lease, actor=actor
-            )
+            promoted = await versions.replace_void(session, chosen.digest, lease=lease, actor=actor)
             await release_lease(session, lease)
             return promoted
         verdict = _verdict(chosen, judge)

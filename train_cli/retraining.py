@@ -7,6 +7,7 @@ changes nothing until it is promoted.
 
 import asyncio
 import contextlib
+import shutil
 import threading
 import time
 from collections import Counter
@@ -29,7 +30,9 @@ from fer_model.uris import version_uri
 from fer_model.versions import (
     Member,
     VersionMetadata,
+    draft_folder,
     load_members,
+    publish_version,
     remove_unfinished,
     write_version,
 )
@@ -46,7 +49,13 @@ from train_cli.gate import (
 )
 from train_cli.learning import LearningSettings, Lesson, grey_face, learn
 from train_cli.progress import unheard
-from train_cli.registry import HeldLease, current_version, start_of_retrain, trained_people, version_on_disk
+from train_cli.registry import (
+    HeldLease,
+    current_version,
+    start_of_retrain,
+    trained_people,
+    version_on_disk,
+)
 from train_cli.retrain_report import (
     Answers,
     RetrainReport,
@@ -287,10 +296,18 @@ class _Retrain:
         replay = None if replayed is None else _replay_lesson(replayed, before["replay"])
         members = self._timed("learning", lambda: self._learnt(parent, lesson, replay, go_on))
         go_on()
-        candidate = self._timed("writing the candidate", lambda: self._written(parent, members))
         sets["replay"] = None
-        after = self._timed("asking the candidate", lambda: self._asked(candidate, sets, go_on))
-        return candidate, self._report(candidate, replay is not None, base, before, after)
+        draft = draft_folder(self._settings.models)
+        try:
+            written = self._timed(
+                "writing the candidate", lambda: self._written(draft, parent, members)
+            )
+            after = self._timed("asking the candidate", lambda: self._asked(written, sets, go_on))
+            report = self._report(written, replay is not None, base, before, after)
+            go_on()
+            return publish_version(written, self._settings.models), report
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None]:
         if self._settings.base is None:
@@ -347,7 +364,9 @@ class _Retrain:
             on_step,
         )
 
-    def _written(self, parent: VersionOnDisk, members: Sequence[Member]) -> VersionOnDisk:
+    def _written(
+        self, draft: Path, parent: VersionOnDisk, members: Sequence[Member]
+    ) -> VersionOnDisk:
         metadata = VersionMetadata(
             calibrations=parent.metadata.calibrations,
             created_at=datetime.now(UTC),
@@ -355,7 +374,7 @@ class _Retrain:
             parent=parent.digest,
             feedback=tuple(sorted(i for face in self._training for i in face.feedback_ids)),
         )
-        return write_version(self._settings.models, members, metadata, "fp16")
+        return write_version(draft, members, metadata, "fp16")
 
     def _report(
         self,

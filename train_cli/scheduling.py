@@ -20,6 +20,7 @@ from store.engine import Database
 from store.errors import LeaseTaken, StoreError
 from store.versions import PERSON_ERASED
 from train_cli.errors import TrainingError
+from train_cli.pruning import prune
 from train_cli.registry import held_lease, promote, replace_void, short
 from train_cli.retraining import RUN_KIND, RetrainSettings, Watcher, retrain
 
@@ -68,10 +69,13 @@ async def fire(
 ) -> None:
     """One firing: a retrain if there is enough new feedback, and a promotion if the gate passes.
 
+    A current version that is void gives its place to its nearest clean ancestor first, and that is
+    retrained whatever is new. Before that, versions that were void or old already are deleted.
     What is expected to go wrong now and then is said, and the next firing tries again.
     """
     try:
         async with held_lease(database) as lease:
+            await prune(database, settings.models, lease, say)
             clean = await replace_void(database, actor=ACTOR, under=lease)
             if clean is not None:
                 say(f"{PERSON_ERASED}: {short(clean.digest)} is current, and is retrained")
