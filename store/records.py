@@ -39,13 +39,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who wrote to the bot; `person_id` is Telegram's user id."""
+    """Somebody who wrote to the bot; `person_id` is Telegram's user id.
+
+    `forget_asked_at`: the bot asked then whether to erase everything, and has no answer.
+    """
 
     person_id: int
     language: str | None
     consent: Consent
     consent_at: datetime | None
     first_seen_at: datetime
+    forget_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -196,13 +200,15 @@ class FeedbackCounts:
 class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
-    `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
-    named a mixture and `emotion` is its largest.
+    `face` is equal for the same face of the same photo, whoever sent it. `crop` is an encoded
+    image; `crop_landmarks` are (5, 2) in px of the crop where they were kept; `crowd` and `label`
+    are what `model_version` answered; `shares` are seven, where the person named a mixture and
+    `emotion` is its largest.
     """
 
     feedback_id: int
     face_id: int
+    face: str
     reading_id: str
     person_id: int
     kind: FeedbackKind

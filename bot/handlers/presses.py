@@ -347,6 +347,8 @@ async def _decide(
         case ForgetMe():
             await _forget(pressed)
         case KeepMe():
+            async with pressed.context.services.database.sessions.begin() as session:
+                await people.keep_after_all(session, pressed.person.person_id)
             await pressed.replace_message(replies.not_forgotten(pressed.texts))
     return None
 

@@ -1,6 +1,7 @@
 """`train_cli retrain`: what people said, into a judged candidate."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -30,11 +31,13 @@ from train_cli.commands.options import (
 )
 from train_cli.progress import step_progress
 from train_cli.registry import current_version, held_lease, opened, short, start_of_retrain
-from train_cli.retrain_report import in_words
+from train_cli.retrain_report import in_words, weighed_in_words
 from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
 from train_cli.voting import PSEUDO_VOTES
 
-NOTHING = "no feedback that may be learnt from: it needs consent and a kept face; no candidate"
+NOTHING = (
+    "no feedback that may be learnt from: it needs consent, a kept face and trust; no candidate"
+)
 
 
 def retrain_command(
@@ -124,6 +127,7 @@ def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None
         "unreadable": plan.unreadable,
         "trained_faces": len(plan.division.training),
         "holdout_faces": len(plan.division.holdout),
+        "weighing": None if plan.weighing is None else asdict(plan.weighing),
         "kept_by": "replay" if replayed else "distillation",
         "threads": threads,
     }
@@ -136,3 +140,4 @@ def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None
         f"({plan.pieces} pieces of feedback from {plan.people} people, {plan.unreadable} crops "
         f"unreadable), the rest kept by {document['kept_by']}, on {threads} threads"
     )
+    typer.echo(weighed_in_words(plan.weighing))
