@@ -19,8 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.emotions import EMOTIONS
 from store.feedback import trainable
 from store.readings import face_name
-from store.records import FeedbackKind
-from store.rulings import RulingVerdict
+from store.records import FeedbackKind, RulingVerdict
 from store.tables import FaceRow, FeedbackRow, ReadingRow, RulingRow
 
 if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and seldom needs it

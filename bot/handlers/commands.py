@@ -20,7 +20,7 @@ async def start(update: Update, context: Context) -> None:
 
 
 async def help_(update: Update, context: Context) -> None:
-    """Says what one can say and do; administrators are told of `/stats`."""
+    """Says what one can say and do; administrators are told of `/stats` and `/review`."""
     user = update.effective_user
     if user is not None:
         _, texts = await greet(context, user)
