@@ -126,7 +126,7 @@ def prune_command(
     """Delete the files of void versions and of old ones; their figures stay.
 
     Void is what was trained on somebody who was erased since. Never deleted: the current version,
-    the one before it, bases, what served ten minutes ago, and what is not in the folder.
+    the one before it, bases, what served within ten minutes, and what is not in the folder.
 
     Example: `train_cli models prune --keep 5 --dry-run`
     """
