@@ -22,7 +22,7 @@ from tests.train_cli.feedback_rows import (
 from train_cli.errors import RunRefused
 from train_cli.registry import held_lease, promote, replace_void, roll_back, start_of_retrain
 from train_cli.retraining import RetrainSettings, plan_retrain, retrain
-from train_cli.scheduling import fire, new_feedback
+from train_cli.scheduling import FiringRules, fire, new_feedback
 
 PASSED = {"verdict": {"passed": True, "reasons": [], "checks": []}}
 REFUSED = {"verdict": {"passed": False, "reasons": ["too few faces"], "checks": []}}
@@ -109,7 +109,7 @@ async def test_a_firing_replaces_a_void_version_even_when_nothing_is_new_and_not
     void_serves: Database, base: ModelVersion, settings: RetrainSettings
 ) -> None:
     said: list[str] = []
-    await fire(void_serves, settings, 1000, said.append)
+    await fire(void_serves, settings, FiringRules(1000), said.append)
     assert "was erased" in said[0]
     assert "the gate refuses" in said[-1]
     assert await current_digest(void_serves) == base.digest
@@ -120,7 +120,7 @@ async def test_a_firing_replaces_a_void_version_where_no_feedback_is_left(
 ) -> None:
     await erase(void_serves, STAYS)
     said: list[str] = []
-    await fire(void_serves, settings, 1, said.append)
+    await fire(void_serves, settings, FiringRules(), said.append)
     assert said[-1] == "no feedback that may be learnt from"
     assert await current_digest(void_serves) == base.digest
 
@@ -134,7 +134,7 @@ async def test_a_firing_promotes_what_it_trained_from_the_clean_start(
         settings.models, write_split(tmp_path / "split"), learning=BRIEF, policy=LENIENT
     )
     said: list[str] = []
-    await fire(void_serves, lenient, 1, said.append)
+    await fire(void_serves, lenient, FiringRules(), said.append)
     assert said[-1].endswith("passed the gate and is current")
     async with void_serves.readers() as session:
         current = await versions.current_version(session)
