@@ -174,11 +174,12 @@ async def _work_next(place: Place) -> None:
     (place.folder / "waited.json").write_text(json.dumps(waited), encoding="utf-8")
 
 
-async def _bot(place: Place) -> None:
-    """A bot that serves, and swaps in what is promoted meanwhile."""
+async def _bot(place: Place, wrap: Callable[[], None]) -> None:
+    """A bot that serves, and swaps in what is promoted meanwhile; `wrap` is called before that."""
     database = open_database(place.url)
     recognizer = InProcessRecognizer(await load_current(database, _load))
     watcher = ModelWatcher(database, recognizer, _load, timedelta(seconds=PAUSE_S))
+    wrap()
     (place.folder / "ready").touch()
     while not (place.folder / "go").exists():  # noqa: ASYNC110  another process says so
         await asyncio.sleep(PAUSE_S)
@@ -295,7 +296,7 @@ def _steps_of(place: Place) -> list[tuple[Kind, int, str]]:
 def _run_bot(place: Place, wrap: Callable[[], None]) -> int:
     """A bot beside a trainer that promotes; returns how the bot ended."""
     log = place.folder / "log"
-    bot = _forked(lambda: _bot(place), log, wrap)
+    bot = _forked(lambda: _bot(place, wrap), log)
     while not (place.folder / "ready").exists():
         time.sleep(PAUSE_S)
         if os.waitpid(bot, os.WNOHANG)[0]:

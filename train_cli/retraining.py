@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -43,12 +43,22 @@ from store.records import ModelVersion
 from store.trust import DEFAULT_TRUST, TrustPolicy, weigh
 from train_cli.errors import RunRefused, TookTooLong, in_one_line
 from train_cli.gate import (
+    GUARD,
     GatePolicy,
     PairedFaces,
     PairedResults,
+    base_holds,
     judge,
 )
-from train_cli.learning import LearningSettings, Lesson, grey_face, learn
+from train_cli.learning import (
+    LearningSettings,
+    Lesson,
+    LowerLayers,
+    as_far_as,
+    grey_face,
+    learn,
+    upper_answers,
+)
 from train_cli.progress import unheard
 from train_cli.registry import (
     HeldLease,
@@ -67,7 +77,7 @@ from train_cli.retrain_report import (
     weighed,
 )
 from train_cli.splits import FaceSet, load_split
-from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets, voted_faces
+from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets
 
 RUN_KIND: Final = "retrain"
 
@@ -79,6 +89,9 @@ _REPLAY_MOST: Final = 4096
 _BASE_MOST: Final = 1500
 """Base validation faces compared, always the same: asking two versions takes as long as learning.
 With 2 % of the answers changed, the 95 % bound on accuracy is then 0.6 points wide."""
+
+_GUARD_MOST: Final = 2000
+"""Base training faces, not replayed, by which a retrain decides how far it goes."""
 
 _CHUNK: Final = 256
 """Faces between two looks at whether to go on."""
@@ -174,16 +187,16 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
         known = await trained_people(session, current)
     trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
     weights = None if trusted is None else trusted.weights
-    faces, unreadable = await asyncio.to_thread(voted_faces, said, weights)
+    division = await asyncio.to_thread(divide, said, weights, known)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,
-        division=divide(faces, known),
+        division=division,
         pieces=len(said),
         confirmations=kinds["confirmation"],
         corrections=kinds["correction"],
         people=len({piece.person_id for piece in said}),
-        unreadable=unreadable,
+        unreadable=division.unreadable,
         looked_at=tuple(piece.feedback_id for piece in said),
         weighing=None if trusted is None else weighed(voices, trusted),
     )
@@ -288,6 +301,7 @@ class _Retrain:
         self._plan = plan
         self._watcher = watcher
         self._seconds: dict[str, float] = {}
+        self._share = 1.0
         self._training = plan.division.training
         self._holdout = plan.division.holdout
 
@@ -295,7 +309,7 @@ class _Retrain:
         """The candidate on disk, and the report on it."""
         remove_unfinished(self._settings.models)
         parent = version_on_disk(self._plan.current)
-        replayed, base = self._base_faces()
+        replayed, guard, base = self._base_faces()
         sets = {
             "trained": _crops_of(self._training),
             "holdout": _crops_of(self._holdout),
@@ -305,8 +319,15 @@ class _Retrain:
         before = self._timed("asking the current version", lambda: self._asked(parent, sets, go_on))
         lesson = _lesson(self._training, before["trained"], self._settings.pseudo_votes)
         replay = None if replayed is None else _replay_lesson(replayed, before["replay"])
-        members = self._timed("learning", lambda: self._learnt(parent, lesson, replay, go_on))
+        start = load_members(parent)
+        members = self._timed(
+            "learning", lambda: self._learnt(start, parent, lesson, replay, go_on)
+        )
         go_on()
+        if guard is not None:
+            members = self._timed(
+                "holding the base", lambda: self._held_back(start, members, parent, guard, go_on)
+            )
         sets["replay"] = None
         draft = draft_folder(self._settings.models)
         try:
@@ -320,18 +341,19 @@ class _Retrain:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None]:
+    def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None, FaceSet | None]:
+        """Faces to replay, to decide by how far to go, and for the gate."""
         if self._settings.base is None:
-            return None, None
+            return None, None, None
         folder = self._settings.base
         training = self._timed("reading base faces", lambda: load_split(folder, "train"))
         wanted = min(max(_REPLAY_LEAST, _REPLAY_PER_FACE * len(self._training)), _REPLAY_MOST)
         order = np.random.default_rng(self._settings.seed).permutation(len(training))
-        validation = load_split(folder, "validation")
-        if bool(validation.has_crowd.any()):
-            validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
-        sample = np.random.default_rng(0).permutation(len(validation))[:_BASE_MOST]
-        return training.subset(np.sort(order[:wanted])), validation.subset(np.sort(sample))
+        apart = order[wanted : wanted + _GUARD_MOST]
+        if bool(training.has_crowd.any()):
+            apart = apart[training.has_crowd.numpy()[apart]]
+        guard = training.subset(apart) if len(apart) >= GUARD.base_faces else None
+        return training.subset(np.sort(order[:wanted])), guard, base_validation(folder)
 
     def _asked(
         self,
@@ -357,23 +379,43 @@ class _Retrain:
         return answers
 
     def _learnt(
-        self, parent: VersionOnDisk, lesson: Lesson, replay: Lesson | None, go_on: KeepGoing
+        self,
+        start: Sequence[Member],
+        parent: VersionOnDisk,
+        lesson: Lesson,
+        replay: Lesson | None,
+        go_on: KeepGoing,
     ) -> list[Member]:
         def on_step(step: int, steps: int, loss: float) -> None:
             go_on()
             self._watcher.on_step(step, steps, loss)
 
         settings = self._settings
-        learning = LearningSettings(**(vars(settings.learning) | {"seed": settings.seed}))
-        return learn(
-            load_members(parent),
-            parent.metadata.calibrations,
-            lesson,
-            replay,
-            learning,
-            settings.device,
-            on_step,
-        )
+        learning = replace(settings.learning, seed=settings.seed)
+        calibrations = parent.metadata.calibrations
+        return learn(start, calibrations, lesson, replay, learning, settings.device, on_step)
+
+    def _held_back(
+        self,
+        start: Sequence[Member],
+        learnt: Sequence[Member],
+        parent: VersionOnDisk,
+        guard: FaceSet,
+        go_on: KeepGoing,
+    ) -> list[Member]:
+        """As far towards what was learnt as the guard's faces bear."""
+        device, calibrations = self._settings.device, parent.metadata.calibrations
+        seen = [LowerLayers(start, device).of_faces(guard.crops)]
+        before, _ = upper_answers(start, calibrations, seen, device)
+        said, people = base_shares(guard), np.arange(len(guard))
+
+        def bearable(members: Sequence[Member]) -> bool:
+            go_on()
+            after, _ = upper_answers(members, calibrations, seen, device)
+            return base_holds(PairedFaces(said, before, after, people), GUARD)
+
+        members, self._share = as_far_as(start, learnt, bearable)
+        return members
 
     def _written(
         self, draft: Path, parent: VersionOnDisk, members: Sequence[Member]
@@ -399,7 +441,7 @@ class _Retrain:
         votes = {"trained": _shares_of(self._training), "holdout": _shares_of(self._holdout)}
         labels = None
         if base is not None:
-            votes["base"], labels = _base_shares(base), base.labels.numpy()
+            votes["base"], labels = base_shares(base), base.labels.numpy()
         compared = {
             name: compare(said, before[name], after[name], labels if name == "base" else None)
             for name, said in votes.items()
@@ -444,6 +486,7 @@ class _Retrain:
             verdict=verdict,
             seconds=self._seconds,
             looked_at=plan.looked_at,
+            share=self._share,
         )
 
     def _timed(self, phase: str, part: Callable[[], Result]) -> Result:
@@ -452,6 +495,19 @@ class _Retrain:
         result = part()
         self._seconds[phase] = round(time.monotonic() - started, 2)
         return result
+
+
+def base_validation(folder: Path) -> FaceSet:
+    """The validation faces that versions are compared on, of the folder that `prepare` wrote.
+
+    Raises:
+        SplitUnusable: There are none.
+    """
+    validation = load_split(folder, "validation")
+    if bool(validation.has_crowd.any()):
+        validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
+    sample = np.random.default_rng(0).permutation(len(validation))[:_BASE_MOST]
+    return validation.subset(np.sort(sample))
 
 
 def _arguments(settings: RetrainSettings) -> dict[str, object]:
@@ -508,7 +564,7 @@ def _shares_of(faces: Sequence[VotedFace]) -> Array:
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
 
-def _base_shares(faces: FaceSet) -> Array:
+def base_shares(faces: FaceSet) -> Array:
     """What people said; what the label says where the split has no votes at all."""
     if bool(faces.has_crowd.any()):
         return faces.crowd.numpy().astype(np.float64)
