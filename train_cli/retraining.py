@@ -7,6 +7,7 @@ changes nothing until it is promoted.
 
 import asyncio
 import contextlib
+import shutil
 import threading
 import time
 from collections import Counter
@@ -29,7 +30,9 @@ from fer_model.uris import version_uri
 from fer_model.versions import (
     Member,
     VersionMetadata,
+    draft_folder,
     load_members,
+    publish_version,
     remove_unfinished,
     write_version,
 )
@@ -57,7 +60,13 @@ from train_cli.learning import (
     upper_answers,
 )
 from train_cli.progress import unheard
-from train_cli.registry import HeldLease, current_version, trained_people, version_on_disk
+from train_cli.registry import (
+    HeldLease,
+    current_version,
+    start_of_retrain,
+    trained_people,
+    version_on_disk,
+)
 from train_cli.retrain_report import (
     Answers,
     RetrainReport,
@@ -126,7 +135,7 @@ class Plan:
     """What a retrain would do now.
 
     Attributes:
-        current: The version that it starts from.
+        current: The version that it starts from: the current one, unless that is void.
         division: The faces to learn from and to be judged on.
         pieces: Active, consented feedback with a crop.
         confirmations: Of these.
@@ -169,9 +178,10 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
 
     Raises:
         NoCurrentVersion: None is registered yet, so nobody can have said anything.
+        RunRefused: The current version is void, and there is none to start from in its place.
     """
+    current = await start_of_retrain(database)
     async with database.readers() as session:
-        current = await versions.current_version(session)
         said = await feedback.active_feedback_for_training(session)
         voices = await trust.voices(session)
         known = await trained_people(session, current)
@@ -318,10 +328,18 @@ class _Retrain:
             members = self._timed(
                 "holding the base", lambda: self._held_back(start, members, parent, guard, go_on)
             )
-        candidate = self._timed("writing the candidate", lambda: self._written(parent, members))
         sets["replay"] = None
-        after = self._timed("asking the candidate", lambda: self._asked(candidate, sets, go_on))
-        return candidate, self._report(candidate, replay is not None, base, before, after)
+        draft = draft_folder(self._settings.models)
+        try:
+            written = self._timed(
+                "writing the candidate", lambda: self._written(draft, parent, members)
+            )
+            after = self._timed("asking the candidate", lambda: self._asked(written, sets, go_on))
+            report = self._report(written, replay is not None, base, before, after)
+            go_on()
+            return publish_version(written, self._settings.models), report
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None, FaceSet | None]:
         """Faces to replay, to decide by how far to go, and for the gate."""
@@ -399,7 +417,9 @@ class _Retrain:
         members, self._share = as_far_as(start, learnt, bearable)
         return members
 
-    def _written(self, parent: VersionOnDisk, members: Sequence[Member]) -> VersionOnDisk:
+    def _written(
+        self, draft: Path, parent: VersionOnDisk, members: Sequence[Member]
+    ) -> VersionOnDisk:
         metadata = VersionMetadata(
             calibrations=parent.metadata.calibrations,
             created_at=datetime.now(UTC),
@@ -407,7 +427,7 @@ class _Retrain:
             parent=parent.digest,
             feedback=tuple(sorted(i for face in self._training for i in face.feedback_ids)),
         )
-        return write_version(self._settings.models, members, metadata, "fp16")
+        return write_version(draft, members, metadata, "fp16")
 
     def _report(
         self,
