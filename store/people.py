@@ -50,6 +50,15 @@ async def person(session: AsyncSession, person_id: int) -> Person | None:
     return None if row is None else _record(row)
 
 
+async def lock_person(session: AsyncSession, person_id: int) -> Person:
+    """Return the person, whom no other transaction changes or locks until this one ends.
+
+    They must have been seen.
+    """
+    row = await session.get_one(PersonRow, person_id, populate_existing=True, with_for_update=True)
+    return _record(row)
+
+
 async def set_language(session: AsyncSession, person_id: int, language: str) -> None:
     """Remember the language that the person chose; they must have been seen."""
     row = await session.get_one(PersonRow, person_id, populate_existing=True)

@@ -9,7 +9,7 @@ Consent: TypeAlias = Literal["unknown", "asked", "given", "withdrawn"]
 ReadingStatus: TypeAlias = Literal["read", "no_face", "face_too_small", "unreadable", "too_large"]
 FeedbackKind: TypeAlias = Literal["confirmation", "correction", "retraction"]
 FeedbackSource: TypeAlias = Literal["text", "button", "reaction", "edit"]
-QuestionKind: TypeAlias = Literal["which_face", "which_emotion"]
+QuestionKind: TypeAlias = Literal["which_face", "which_emotion", "which_of_two"]
 VersionState: TypeAlias = Literal["candidate", "current", "retired", "rejected"]
 VersionEvent: TypeAlias = Literal["registered", "promoted", "rolled_back", "rejected"]
 RunState: TypeAlias = Literal["running", "finished", "failed"]
@@ -215,7 +215,8 @@ class Question:
     """Something the bot asked one person about one reading.
 
     `emotion` is what the person had named (None: they agreed, or named none), `face_number` the
-    face they meant, `message` the message that made the bot ask, `source` how it came.
+    face they meant, `message` the message that made the bot ask, `source` how it came. `between`
+    are the two emotions of a question of two, which nobody's words made the bot ask.
     """
 
     question_id: int
@@ -229,6 +230,15 @@ class Question:
     message: MessageRef | None
     created_at: datetime
     answered_at: datetime | None
+    between: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class PastQuestion:
+    """A question of two that was put to somebody; `answered` if they spoke about its face since."""
+
+    asked_at: datetime
+    answered: bool
 
 
 @dataclass(frozen=True)
