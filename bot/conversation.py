@@ -41,11 +41,13 @@ from bot.understanding import (
     understand_of_two,
 )
 from store import feedback, people, policy, questions, readings
+from store.emotions import EMOTIONS
 from store.errors import FeedbackUnknown, QuestionUnknown, ReadingUnknown
 from store.records import (
     Feedback,
     FeedbackSource,
     MessageRef,
+    Probabilities,
     Question,
     Reading,
     Recorded,
@@ -401,6 +403,9 @@ def _speaker_of(question: Question, person_id: int) -> Speaker:
 def _part_of(question: Question, face: int) -> Part:
     if question.kind == "which_emotion":
         return Rejection(face)
+    if question.shares is not None:
+        named = {e: share for e, share in zip(EMOTIONS, question.shares, strict=True) if share}
+        return Mixture(tuple(named), tuple(named.values()), face)
     if question.emotion is None:
         return Confirmation(face)
     return Correction(question.emotion, face)
@@ -417,7 +422,6 @@ async def _take(
     parts: Sequence[Part],
 ) -> Heard:
     """Record every part, or nothing where one is about a face that is not there."""
-    parts = [_settled(part) for part in parts]
     for part in parts:
         if part.face is not None and not _exists(about, part.face):
             # "3 is sad" of two faces: the emotion is kept, the face is asked for.
@@ -432,8 +436,6 @@ async def _take(
         if face is None:
             question = await _await_face(session, speaker, about, part)
             asked.append(replies.which_face(texts, question, about))
-        elif isinstance(part, Mixture):
-            asked.append(await _doubt(session, texts, speaker, about, face, part.emotions))
         elif isinstance(part, Rejection):
             await _take_back_denied(session, speaker, about, face, part.denied)
             await await_emotion(session, speaker, about, face)
@@ -444,21 +446,14 @@ async def _take(
     return Heard((*said, *asked), tuple(recorded), about)
 
 
-CLEARLY_LARGEST: Final = 2.0
-"""A mixture's largest share stands for it if it is so many times the next; else the bot asks."""
+ORDERED: Final = (2 / 3, 1 / 3)
+"""Shares where only the order of two was told: "mostly sad, a bit scared"."""
 
 
-def _settled(part: Part) -> Part:
-    """A mixture as the one emotion that a piece of feedback can hold, where there is one."""
-    if not isinstance(part, Mixture):
-        return part
-    if not part.shares:
-        return Correction(part.emotions[0], part.face)
-    ranked = sorted(zip(part.shares, part.emotions, strict=True), key=lambda one: -one[0])
-    (most, emotion), (next_most, _) = ranked[:2]
-    if most >= CLEARLY_LARGEST * next_most:
-        return Correction(emotion, part.face)
-    return replace(part, shares=tuple(s for s, _ in ranked), emotions=tuple(e for _, e in ranked))
+def _shares(mixture: Mixture) -> Probabilities:
+    """The seven shares of a mixture."""
+    named = dict(zip(mixture.emotions, mixture.shares or ORDERED, strict=True))
+    return tuple(named.get(emotion, 0.0) for emotion in EMOTIONS)
 
 
 async def _record(
@@ -466,7 +461,7 @@ async def _record(
     speaker: Speaker,
     about: Reading,
     face: int,
-    part: Correction | Confirmation,
+    part: Correction | Confirmation | Mixture,
 ) -> Recorded:
     await questions.close_questions_about(
         session, speaker.chat_id, speaker.person_id, about.reading_id, face
@@ -477,6 +472,7 @@ async def _record(
         reading_id=about.reading_id,
         face_number=face,
         emotion=part.emotion if isinstance(part, Correction) else None,
+        shares=_shares(part) if isinstance(part, Mixture) else None,
         source=speaker.source,
         message=speaker.message,
     )
@@ -491,9 +487,10 @@ async def _await_face(
         person_id=speaker.person_id,
         chat_id=speaker.chat_id,
         reading_id=about.reading_id,
-        kind="which_emotion" if isinstance(part, Rejection | Mixture) else "which_face",
+        kind="which_emotion" if isinstance(part, Rejection) else "which_face",
         source=speaker.source,
         emotion=part.emotion if isinstance(part, Correction) else None,
+        shares=_shares(part) if isinstance(part, Mixture) else None,
         message_id=speaker.message_id,
     )
 

@@ -233,7 +233,7 @@ def undone(texts: Texts, done: Undone) -> Reply:
     said = done.feedback
     match done.outcome:
         case "undone":
-            emotion = texts.emotion(said.emotion) if said.emotion is not None else ""
+            emotion = _said(texts, said) if said.emotion is not None else Html("")
             return Reply(texts.html("undone", face=said.face_number, emotion=emotion))
         case "already_undone":
             return Reply(texts.html("already_undone"))
@@ -303,7 +303,7 @@ def not_understood(texts: Texts) -> Reply:
 
 def edit_not_understood(texts: Texts, standing: Sequence[Feedback]) -> Reply:
     """An edited message is no feedback now: what it said before stands, with Undo for each."""
-    emotions = _list(texts, [Html(texts.emotion(_emotion_of(said))) for said in standing])
+    emotions = _list(texts, [_said(texts, said) for said in standing])
     text = texts.html("edit_not_understood", emotions=emotions)
     return Reply(text, _keyboard(*_rows(_undos(texts, standing), 3)))
 
@@ -575,23 +575,36 @@ def _top_emoji(texts: Texts, face: Face) -> str:
 
 def _noted_line(texts: Texts, said: Recorded, alone: bool) -> Html:
     number = said.feedback.face_number
-    emotion = texts.emotion(_emotion_of(said.feedback))
+    emotion = _said(texts, said.feedback)
     if said.repeated:
         if alone:
             return texts.html("noted_repeated_alone", emotion=emotion)
         return texts.html("noted_repeated", face=number, emotion=emotion)
     if said.previous is not None:
-        previous = texts.emotion(_emotion_of(said.previous))
+        previous = _said(texts, said.previous)
         if alone:
             return texts.html("noted_revision_alone", emotion=emotion, previous=previous)
         return texts.html("noted_revision", face=number, emotion=emotion, previous=previous)
-    if said.feedback.kind == "confirmation":
+    if said.feedback.kind == "confirmation" and said.feedback.shares is None:
         if alone:
             return texts.html("noted_confirmation_alone", emotion=emotion)
         return texts.html("noted_confirmation", face=number, emotion=emotion)
     if alone:
         return texts.html("noted_correction_alone", emotion=emotion)
     return texts.html("noted_correction", face=number, emotion=emotion)
+
+
+def _said(texts: Texts, said: Feedback) -> Html:
+    """The emotion that was named, or the mixture, the largest share first."""
+    if said.shares is None:
+        return Html(html.escape(texts.emotion(_emotion_of(said))))
+    shares = sorted(zip(said.shares, EMOTIONS, strict=True), key=lambda one: -one[0])
+    parts = [
+        texts.html("mixture_part", percent=round(100 * share), emotion=texts.emotion(emotion))
+        for share, emotion in shares
+        if share > 0
+    ]
+    return _list(texts, parts)
 
 
 def _emotion_of(said: Feedback) -> str:

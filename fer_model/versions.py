@@ -9,12 +9,14 @@ Written beside its place, fsynced and renamed, so that a version is either whole
 Never pickle: nothing in a version is executed.
 """
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -50,6 +52,10 @@ PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 
 SHORT_DIGEST: Final = 12
 """Hex digits of a digest that are shown to people."""
+
+_PARTIAL: Final = ".partial-"
+_UNFINISHED_AFTER_S: Final = 3600
+"""Writing takes seconds; what is older was left behind by a process that was killed."""
 
 _SCALE: Final = ".scale"
 _INT8_MOST: Final = 127
@@ -136,7 +142,7 @@ def write_version(
         MemberRecord(m.network.architecture, m.side, precision, m.network.stem) for m in members
     )
     folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
     try:
         for member in members:
             tensors = packed(member.network.state_dict(), precision)
@@ -160,6 +166,14 @@ def write_version(
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # gone where it was renamed
     return read_version(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes have left half-written; no such thing is ever loadable."""
+    for partial in folder.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _UNFINISHED_AFTER_S:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_version(path: Path) -> ModelVersion:

@@ -17,12 +17,15 @@ StoreError
 ├── ConsentMissing
 ├── VersionUnknown
 ├── VersionNotPromotable
+│   ├── VersionVoid
+│   └── VersionDeleted
 ├── NoCurrentVersion
 ├── NothingToRollBackTo
 ├── GateRefused
 ├── LeaseTaken
 ├── LeaseLost
-└── RunUnknown
+├── RunUnknown
+└── RunEnded
 """
 
 from datetime import datetime
@@ -124,6 +127,25 @@ class VersionNotPromotable(StoreError):
     """The version is current already, or was rejected."""
 
 
+class VersionVoid(VersionNotPromotable):
+    """Somebody whom the version was trained on was erased since: it never serves again."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(
+            f"Version {digest} was trained on somebody who was erased since, or withdrew their "
+            "consent: it never serves again."
+        )
+
+
+class VersionDeleted(VersionNotPromotable):
+    """The version's files were deleted; only its figures are kept."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"Version {digest} was deleted from disk; only its figures are kept.")
+
+
 class NoCurrentVersion(StoreError):
     """No model version is current: the shipped base has not been registered yet."""
 
@@ -152,3 +174,7 @@ class LeaseLost(StoreError):
 
 class RunUnknown(StoreError):
     """There is no training run with this id."""
+
+
+class RunEnded(StoreError):
+    """The training run was failed or finished before."""

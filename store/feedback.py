@@ -1,5 +1,6 @@
 """Confirmations and corrections: append-only, at most one active per face and person."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVarTuple, cast
@@ -19,6 +20,7 @@ from store.records import (
     FeedbackKind,
     FeedbackSource,
     MessageRef,
+    Probabilities,
     Recorded,
     TrainingFace,
     Undone,
@@ -35,33 +37,38 @@ async def record_feedback(
     reading_id: str,
     face_number: int,
     emotion: str | None,
+    shares: Sequence[float] | None = None,
     source: FeedbackSource,
     message: MessageRef | None = None,
     now: datetime | None = None,
 ) -> Recorded:
     """Write what a person says about a face, in place of what they said about it before.
 
-    `emotion` None agrees with the blend; naming the blend's own top emotion agrees as well. Saying
-    the same again writes nothing, so a handler that is run twice records once.
+    `emotion` None agrees with the blend; naming the blend's own top emotion agrees as well. A
+    mixture is given by its seven `shares`, which sum to 1, and no `emotion`: that is then the
+    largest, of equal ones the blend's favourite. Saying the same again writes nothing, so a handler
+    that is run twice records once.
 
     Raises:
+        ValueError: `shares` are no shares, or an emotion was given beside them.
         ReadingUnknown, FaceUnknown, EmotionUnknown: nothing to speak about.
         NotYourReading: the policy refused.
     """
     if emotion is not None and emotion not in EMOTIONS:
         raise EmotionUnknown(emotion)
+    mixture = None if shares is None else _checked_shares(shares, emotion)
     about = await reading(session, reading_id)
     if isinstance(may_speak(person_id, about), Refused):
         raise NotYourReading("This reading is somebody else's.")
     face = face_of(about, face_number)
     await _lock_face(session, face.face_id)
     top = top_emotion(face.crowd)
-    said = emotion or top
+    said = emotion or (top if mixture is None else _largest(mixture, top))
     kind: FeedbackKind = "confirmation" if said == top else "correction"
     first = not await _has_spoken(session, person_id)
     standing = await _active_row(session, face.face_id, person_id)
     previous = None if standing is None else _record(standing, face)
-    if standing is not None and (standing.kind, standing.emotion) == (kind, said):
+    if standing is not None and _says(standing, kind, said, mixture):
         return Recorded(_record(standing, face), face, previous=None, repeated=True, first=False)
     if standing is not None:
         standing.active = False
@@ -71,6 +78,7 @@ async def record_feedback(
         person_id=person_id,
         kind=kind,
         emotion=said,
+        shares=None if mixture is None else list(mixture),
         source=source,
         chat_id=None if message is None else message.chat_id,
         message_id=None if message is None else message.message_id,
@@ -193,29 +201,54 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
     people = await session.scalar(
         select(func.count(FeedbackRow.person_id.distinct())).where(*recent)
     )
-    trainable = await session.scalar(
+    may_be_learnt_from = await session.scalar(
         select(func.count()).select_from(
-            _trainable(select(FeedbackRow.id)).where(*recent).subquery()
+            trainable(select(FeedbackRow.id)).where(*recent).subquery()
         )
     )
     return FeedbackCounts(
         confirmations=counts.get("confirmation", 0),
         corrections=counts.get("correction", 0),
         people=people or 0,
-        trainable=trainable or 0,
+        trainable=may_be_learnt_from or 0,
     )
 
 
 async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingFace, ...]:
     """Return all feedback that stands, has a crop, and is from somebody who consents; by id."""
     rows = await session.execute(
-        _trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
+        trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
         .order_by(FeedbackRow.id)
         .execution_options(populate_existing=True)
     )
     return tuple(
         _training_face(said, face, crop, model_version) for said, face, crop, model_version in rows
     )
+
+
+def _checked_shares(shares: Sequence[float], emotion: str | None) -> Probabilities:
+    """The shares as they are kept.
+
+    Raises:
+        ValueError: they are no shares, or an emotion was given beside them.
+    """
+    if emotion is not None:
+        raise ValueError("give an emotion or shares, not both")
+    if len(shares) != len(EMOTIONS) or min(shares) < 0 or not math.isclose(sum(shares), 1):
+        raise ValueError(f"no shares of {len(EMOTIONS)} emotions: {list(shares)}")
+    return tuple(shares)
+
+
+def _largest(shares: Probabilities, top: str) -> str:
+    most = max(shares)
+    if math.isclose(shares[EMOTIONS.index(top)], most):
+        return top
+    return EMOTIONS[shares.index(most)]
+
+
+def _says(row: FeedbackRow, kind: str, emotion: str, shares: Probabilities | None) -> bool:
+    kept = None if row.shares is None else tuple(row.shares)
+    return (row.kind, row.emotion, kept) == (kind, emotion, shares)
 
 
 def _training_face(
@@ -235,10 +268,11 @@ def _training_face(
         crop=cast(bytes, crop),
         crop_landmarks=None if points is None else landmarks_record(points),
         created_at=said.created_at,
+        shares=None if said.shares is None else tuple(said.shares),
     )
 
 
-def _trainable(columns: Select[*Columns]) -> Select[*Columns]:
+def trainable(columns: Select[*Columns]) -> Select[*Columns]:
     """Narrow to active feedback with a crop whose giver and whose face's owner both consent."""
     consenting = select(PersonRow.person_id).where(PersonRow.consent == "given")
     return (
@@ -322,4 +356,5 @@ def _feedback(row: FeedbackRow, reading_id: str, face_number: int) -> Feedback:
         supersedes_id=row.supersedes_id,
         active=row.active,
         created_at=row.created_at,
+        shares=None if row.shares is None else tuple(row.shares),
     )

@@ -1,11 +1,15 @@
-"""Rights that one process holds at a time, such as the right to retrain and promote."""
+"""Rights that one process holds at a time, such as the right to retrain and promote.
+
+When a lease ends is told by the database's clock (`clock.shared_moment`), asked for after the row
+is locked: whoever waited for the lock may have lost the lease while waiting.
+"""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.clock import moment
+from store.clock import shared_moment
 from store.errors import LeaseLost, LeaseTaken
 from store.records import Lease
 from store.tables import LeaseRow
@@ -28,20 +32,20 @@ async def acquire_lease(
     Raises:
         LeaseTaken: somebody holds it, and until when.
     """
-    at = moment(now)
-    expires_at = at + duration
+    expires_at = await shared_moment(session, now) + duration
     values = {"name": name, "holder": holder, "token": 1, "expires_at": expires_at}
     if await insert_if_absent(session, LeaseRow, values):
         return Lease(name, holder, 1, expires_at)
     row = await _locked_row(session, name)
+    at = await shared_moment(session, now)
     if row is None or row.expires_at > at:
         other = (holder, at) if row is None else (row.holder, row.expires_at)
         raise LeaseTaken(name, *other)
     row.holder = holder
     row.token += 1
-    row.expires_at = expires_at
+    row.expires_at = at + duration
     await session.flush()
-    return Lease(name, holder, row.token, expires_at)
+    return Lease(name, holder, row.token, row.expires_at)
 
 
 async def renew_lease(
@@ -52,8 +56,7 @@ async def renew_lease(
     Raises:
         LeaseLost: it ran out, was released or was taken over.
     """
-    at = moment(now)
-    row = await _held_row(session, lease, at)
+    row, at = await _held_row(session, lease, now)
     row.expires_at = at + duration
     await session.flush()
     return Lease(lease.name, lease.holder, lease.token, row.expires_at)
@@ -65,16 +68,15 @@ async def check_lease(session: AsyncSession, lease: Lease, *, now: datetime | No
     Raises:
         LeaseLost: it ran out, was released or was taken over.
     """
-    await _held_row(session, lease, moment(now))
+    await _held_row(session, lease, now)
 
 
 async def release_lease(
     session: AsyncSession, lease: Lease, *, now: datetime | None = None
 ) -> bool:
     """Let go of the lease; False where it was lost already, which is no harm at the end."""
-    at = moment(now)
     try:
-        row = await _held_row(session, lease, at)
+        row, at = await _held_row(session, lease, now)
     except LeaseLost:
         return False
     row.expires_at = at
@@ -82,11 +84,14 @@ async def release_lease(
     return True
 
 
-async def _held_row(session: AsyncSession, lease: Lease, at: datetime) -> LeaseRow:
+async def _held_row(
+    session: AsyncSession, lease: Lease, now: datetime | None
+) -> tuple[LeaseRow, datetime]:
     row = await _locked_row(session, lease.name)
+    at = await shared_moment(session, now)
     if row is None or row.token != lease.token or row.expires_at <= at:
         raise LeaseLost(f"The lease {lease.name!r} of {lease.holder} was lost.")
-    return row
+    return row, at
 
 
 async def _locked_row(session: AsyncSession, name: str) -> LeaseRow | None:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
 from store.errors import ConsentMissing, ReadingUnknown
+from store.forgetting import void_versions_of
 from store.readings import face_record
 from store.records import Consent, Erased, FaceToKeep, Landmarks, Person
 from store.tables import (
@@ -87,6 +88,7 @@ async def set_consent(
 ) -> Person:
     """Note the person's answer; a withdrawal deletes their crops in the same transaction.
 
+    Versions that were trained on what was agreed to until then are void from now on.
     After giving: keep the crops of `faces_without_crop`. After withdrawing: `truncate_log`.
     """
     row = await session.get_one(PersonRow, person_id, populate_existing=True, with_for_update=True)
@@ -94,6 +96,7 @@ async def set_consent(
         row.consent = consent
         row.consent_at = moment(now)
     if consent == "withdrawn":
+        await void_versions_of(session, person_id, moment(now))
         await session.execute(
             update(FaceRow)
             .where(FaceRow.person_id == person_id, FaceRow.crop_consented_at.is_not(None))
@@ -161,14 +164,20 @@ async def keep_crop(
 
 
 async def erase_person(
-    session: AsyncSession, person_id: int, *, now: datetime | None = None
+    session: AsyncSession,
+    person_id: int,
+    *,
+    up_to: int | None = None,
+    now: datetime | None = None,
 ) -> Erased:
     """Delete every row that can be traced to the person; then call `engine.truncate_log`.
 
     Inbox rows stay as bare update ids, finished, without payload, chat or owner, so that an update
-    that Telegram repeats is still known. A worker that holds one will find its claim lost.
+    that Telegram repeats is still known. A worker that holds one will find its claim lost. With
+    `up_to`, the inbox row that asks for this, updates that came later are somebody new's and stay.
     """
     rows: dict[str, int] = {}
+    void = await void_versions_of(session, person_id, moment(now))
     # An admin's rulings on other people's feedback stand; who made them is forgotten.
     await session.execute(
         update(RulingRow).where(RulingRow.admin_id == person_id).values(admin_id=None)
@@ -177,18 +186,19 @@ async def erase_person(
         if OWNER_COLUMN not in table.c:
             continue
         if table is InboxRow.__table__:
-            result = await session.execute(_scrubbed(person_id, moment(now)))
+            result = await session.execute(_scrubbed(person_id, up_to, moment(now)))
         else:
             result = await session.execute(delete(table).where(table.c[OWNER_COLUMN] == person_id))
         rows[table.name] = cast(CursorResult[Any], result).rowcount
     session.expunge_all()
-    return Erased(rows)
+    return Erased(rows, void)
 
 
-def _scrubbed(person_id: int, at: datetime) -> Update:
+def _scrubbed(person_id: int, up_to: int | None, at: datetime) -> Update:
+    of_the_person = InboxRow.person_id == person_id
     return (
         update(InboxRow)
-        .where(InboxRow.person_id == person_id)
+        .where(of_the_person if up_to is None else of_the_person & (InboxRow.id <= up_to))
         .values(
             person_id=None,
             ordering_key="",

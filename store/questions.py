@@ -14,6 +14,7 @@ from store.records import (
     FeedbackSource,
     MessageRef,
     PastQuestion,
+    Probabilities,
     Question,
     QuestionKind,
     Reading,
@@ -35,6 +36,7 @@ async def ask_question(
     face_number: int | None = None,
     emotion: str | None = None,
     between: tuple[str, str] | None = None,
+    shares: Probabilities | None = None,
     message_id: int | None = None,
     now: datetime | None = None,
 ) -> Question:
@@ -54,6 +56,7 @@ async def ask_question(
         face_number=face_number,
         emotion=emotion,
         between=None if between is None else list(between),
+        shares=None if shares is None else list(shares),
         source=source,
         message_id=message_id,
         created_at=at,
@@ -253,4 +256,5 @@ def _record(row: QuestionRow) -> Question:
         created_at=row.created_at,
         answered_at=row.answered_at,
         between=None if row.between is None else (row.between[0], row.between[1]),
+        shares=None if row.shares is None else tuple(row.shares),
     )

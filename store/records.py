@@ -139,7 +139,10 @@ class MessageRef:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What one person said about one face; `emotion` is None for a retraction only."""
+    """What one person said about one face; `emotion` is None for a retraction only.
+
+    `shares` are seven, where the person named a mixture; `emotion` is then its largest.
+    """
 
     feedback_id: int
     face_id: int
@@ -153,6 +156,7 @@ class Feedback:
     supersedes_id: int | None
     active: bool
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,8 @@ class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
     `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered.
+    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
+    named a mixture and `emotion` is its largest.
     """
 
     feedback_id: int
@@ -208,6 +213,7 @@ class TrainingFace:
     crop: bytes
     crop_landmarks: Landmarks | None
     created_at: datetime
+    shares: Probabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -215,8 +221,9 @@ class Question:
     """Something the bot asked one person about one reading.
 
     `emotion` is what the person had named (None: they agreed, or named none), `face_number` the
-    face they meant, `message` the message that made the bot ask, `source` how it came. `between`
-    are the two emotions of a question of two, which nobody's words made the bot ask.
+    face they meant, `message` the message that made the bot ask, `source` how it came; `shares` are
+    seven, where they had named a mixture. `between` are the two emotions of a question of two,
+    which nobody's words made the bot ask.
     """
 
     question_id: int
@@ -230,6 +237,7 @@ class Question:
     message: MessageRef | None
     created_at: datetime
     answered_at: datetime | None
+    shares: Probabilities | None = None
     between: tuple[str, str] | None = None
 
 
@@ -243,9 +251,10 @@ class PastQuestion:
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows of each table were erased."""
+    """How many rows of each table were erased, and how many model versions are void by it."""
 
     rows: Mapping[str, int]
+    versions: int = 0
 
     @property
     def total(self) -> int:
@@ -255,7 +264,11 @@ class Erased:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One released ensemble and where it is in its life."""
+    """One released ensemble and where it is in its life.
+
+    `person_erased_at`: since then it is void, for somebody was erased, or withdrew their consent,
+    whom it or an ancestor was trained on. `deleted_at`: its files are gone, its figures are kept.
+    """
 
     digest: str
     uri: str
@@ -264,6 +277,13 @@ class ModelVersion:
     created_at: datetime
     figures: JsonObject
     report: JsonObject
+    person_erased_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def void(self) -> bool:
+        """Whether it must not serve any more, and be the start of nothing."""
+        return self.person_erased_at is not None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Training runs: what was asked, what came out, and the log."""
+"""Training runs: what was asked, what came out, and the log.
+
+What changes the course of runs is given the lease that they work under and checks it within the
+same transaction: a process that was paused past its lease's end finds out before it writes.
+"""
 
 from datetime import datetime
 from typing import cast
@@ -7,15 +11,26 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
-from store.errors import RunUnknown
-from store.records import JsonObject, Run, RunState
+from store.errors import RunEnded, RunUnknown
+from store.leases import check_lease
+from store.records import JsonObject, Lease, Run, RunState
 from store.tables import TrainingRunRow
 
 
 async def start_run(
-    session: AsyncSession, kind: str, arguments: JsonObject, *, now: datetime | None = None
+    session: AsyncSession,
+    kind: str,
+    arguments: JsonObject,
+    *,
+    lease: Lease,
+    now: datetime | None = None,
 ) -> Run:
-    """Write down that a run began; `arguments` must be JSON and hold nothing about people."""
+    """Write down that a run began; `arguments` must be JSON and hold nothing about people.
+
+    Raises:
+        LeaseLost: nothing was written.
+    """
+    await check_lease(session, lease, now=now)
     row = TrainingRunRow(
         kind=kind, state="running", arguments=dict(arguments), started_at=moment(now)
     )
@@ -29,15 +44,21 @@ async def finish_run(
     run_id: int,
     report: JsonObject,
     *,
+    lease: Lease,
     log: str | None = None,
     now: datetime | None = None,
 ) -> Run:
     """Write down what came out; the report must be JSON and hold nothing about people.
 
     Raises:
+        LeaseLost: nothing was written.
         RunUnknown: there is no such run.
+        RunEnded: it was failed or finished before.
     """
-    row = await _row(session, run_id)
+    await check_lease(session, lease, now=now)
+    row = await _locked_row(session, run_id)
+    if row.state != "running":
+        raise RunEnded(f"Run {run_id} is {row.state} already.")
     row.state = "finished"
     row.report = dict(report)
     row.log = log
@@ -54,12 +75,17 @@ async def fail_run(
     log: str | None = None,
     now: datetime | None = None,
 ) -> Run:
-    """Write down why the run came to nothing.
+    """Write down why the run came to nothing; one that ended before stays as it was.
+
+    Without a lease: whoever lost it must be able to say so, and a run that a successor has failed
+    is not touched.
 
     Raises:
         RunUnknown: there is no such run.
     """
-    row = await _row(session, run_id)
+    row = await _locked_row(session, run_id)
+    if row.state != "running":
+        return _record(row)
     row.state = "failed"
     row.error = error
     row.log = log
@@ -69,12 +95,22 @@ async def fail_run(
 
 
 async def fail_abandoned_runs(
-    session: AsyncSession, kind: str, *, now: datetime | None = None
+    session: AsyncSession,
+    kind: str,
+    *,
+    lease: Lease,
+    error: str = "The process ended without a word.",
+    now: datetime | None = None,
 ) -> int:
     """Fail the runs of this kind that are still running, and return how many.
 
-    For whoever has just acquired the lease that such runs work under: their processes are dead.
+    For whoever holds the lease that such runs work under: the processes of those before are dead,
+    or paused and fenced off.
+
+    Raises:
+        LeaseLost: nothing was written; one of them may be the new holder's.
     """
+    await check_lease(session, lease, now=now)
     rows = await session.scalars(
         select(TrainingRunRow)
         .where(TrainingRunRow.kind == kind, TrainingRunRow.state == "running")
@@ -83,7 +119,7 @@ async def fail_abandoned_runs(
     abandoned = list(rows)
     for row in abandoned:
         row.state = "failed"
-        row.error = "The process ended without a word."
+        row.error = error
         row.finished_at = moment(now)
     await session.flush()
     return len(abandoned)
@@ -111,6 +147,13 @@ async def runs(session: AsyncSession, *, limit: int = 20) -> tuple[Run, ...]:
 
 async def _row(session: AsyncSession, run_id: int) -> TrainingRunRow:
     row = await session.get(TrainingRunRow, run_id, populate_existing=True)
+    if row is None:
+        raise RunUnknown(f"There is no run {run_id}.")
+    return row
+
+
+async def _locked_row(session: AsyncSession, run_id: int) -> TrainingRunRow:
+    row = await session.get(TrainingRunRow, run_id, populate_existing=True, with_for_update=True)
     if row is None:
         raise RunUnknown(f"There is no run {run_id}.")
     return row

@@ -153,8 +153,8 @@ class InboxRow(Base):
 class ModelVersionRow(Base):
     """One released ensemble: an immutable directory named by its digest.
 
-    `person_erased_at`: somebody was erased then whose feedback or face it, or a version that it
-    descends from, was trained on.
+    `person_erased_at`: somebody was erased then, or withdrew their consent, whose feedback or face
+    it, or a version that it descends from, was trained on. `deleted_at`: its files went then.
     """
 
     __tablename__ = "model_versions"
@@ -177,6 +177,7 @@ class ModelVersionRow(Base):
     figures: Mapped[dict[str, object]] = mapped_column(Json)
     report: Mapped[dict[str, object]] = mapped_column(Json)
     person_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ModelEventRow(Base):
@@ -330,7 +331,8 @@ class RulingRow(Base):
 class QuestionRow(Base):
     """Something the bot asked and waits for: which face, which emotion, or which of two.
 
-    `between` are the two emotions of the last kind.
+    `between` are the two emotions of the last kind; `shares` are seven, where the person had named
+    a mixture.
     """
 
     __tablename__ = "questions"
@@ -352,6 +354,7 @@ class QuestionRow(Base):
     face_number: Mapped[int | None] = mapped_column(Integer)
     emotion: Mapped[str | None] = mapped_column(String(16))
     between: Mapped[list[str] | None] = mapped_column(Json)
+    shares: Mapped[list[float] | None] = mapped_column(Json)
     source: Mapped[str] = mapped_column(String(16))
     message_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,9 +12,12 @@ from store.errors import (
     GateRefused,
     NoCurrentVersion,
     NothingToRollBackTo,
+    VersionDeleted,
     VersionNotPromotable,
     VersionUnknown,
+    VersionVoid,
 )
+from store.forgetting import erased_meanwhile
 from store.leases import check_lease
 from store.records import (
     JsonObject,
@@ -27,6 +30,8 @@ from store.records import (
 )
 from store.tables import FeedbackRow, ModelEventRow, ModelVersionFeedbackRow, ModelVersionRow
 from store.upsert import insert_if_absent
+
+PERSON_ERASED: Final = "somebody whom the version before was trained on was erased"
 
 
 async def register_base(
@@ -153,8 +158,9 @@ async def add_candidate(
 ) -> ModelVersion:
     """Make a finished version known; its directory must be complete and on disk already.
 
-    Feedback that was erased while the version was trained is left out of the list. The same digest
-    again changes nothing: the same weights came out.
+    Feedback that was erased while the version was trained is left out of the list, and the version
+    is void from its start, as is one whose parent is. The same digest again changes nothing: the
+    same weights came out.
 
     Raises:
         LeaseLost: somebody else may be at work; nothing was written.
@@ -162,7 +168,9 @@ async def add_candidate(
     """
     at = moment(now)
     await check_lease(session, lease, now=now)
-    await _row(session, parent_digest)
+    learnt = set(feedback_ids)
+    erased = await erased_meanwhile(session, learnt)
+    parent = await _row(session, parent_digest)
     values = {
         "digest": digest,
         "uri": uri,
@@ -171,6 +179,7 @@ async def add_candidate(
         "created_at": at,
         "figures": dict(figures),
         "report": dict(report),
+        "person_erased_at": at if erased else parent.person_erased_at,
     }
     if not await insert_if_absent(session, ModelVersionRow, values):
         return await version(session, digest)
@@ -178,7 +187,7 @@ async def add_candidate(
         ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
     )
     trained_on = await session.execute(
-        select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(set(feedback_ids)))
+        select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(learnt))
     )
     for feedback_id, person_id in trained_on.all():
         session.add(
@@ -204,12 +213,10 @@ async def promote(
         GateRefused: the verdict is no, and no reason to override it was given.
         LeaseLost: nothing was changed.
         VersionUnknown: none has this digest.
-        VersionNotPromotable: it is current already, or was rejected.
+        VersionNotPromotable: it is current already, was rejected, is void or was deleted.
     """
     await check_lease(session, lease, now=now)
-    row = await _row(session, digest)
-    if row.state not in ("candidate", "retired"):
-        raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
+    row = _servable(await _row(session, digest))
     reason = (override_reason or "").strip() or None
     if not verdict.passed and reason is None:
         raise GateRefused("The promotion gate refused; overriding it needs a reason.")
@@ -243,6 +250,7 @@ async def rollback(
     Raises:
         LeaseLost: nothing was changed.
         NothingToRollBackTo: the current version replaced none.
+        VersionVoid, VersionDeleted: the version that it replaced cannot serve any more.
     """
     await check_lease(session, lease, now=now)
     current = await current_version(session)
@@ -254,7 +262,7 @@ async def rollback(
     )
     if replaced is None:
         raise NothingToRollBackTo(f"Version {current.digest} replaced no other.")
-    row = await _row(session, replaced)
+    row = _unspoilt(await _row(session, replaced))
     await _make_current(
         session,
         row,
@@ -268,6 +276,80 @@ async def rollback(
         ),
     )
     return _record(row)
+
+
+async def clean_starts(session: AsyncSession) -> tuple[ModelVersion, ...]:
+    """Return what may serve and be trained from where the current version is void, best first.
+
+    The nearest ancestors that were not trained on anybody who was erased since, down to the base,
+    and after them bases of other releases.
+    """
+    by_digest = {found.digest: found for found in await versions(session)}
+    ancestors = []
+    digest = (await current_version(session)).parent_digest
+    while digest is not None:
+        ancestors.append(by_digest[digest])
+        digest = by_digest[digest].parent_digest
+    others = [
+        one for one in by_digest.values() if one.parent_digest is None and one not in ancestors
+    ]
+    return tuple(
+        one
+        for one in (*ancestors, *others)
+        if not one.void and one.deleted_at is None and one.state == "retired"
+    )
+
+
+async def replace_void(
+    session: AsyncSession,
+    digest: str,
+    *,
+    lease: Lease,
+    actor: str,
+    now: datetime | None = None,
+) -> ModelVersion:
+    """Make a version of `clean_starts` current in the place of a void one; no verdict is needed.
+
+    Raises:
+        LeaseLost: nothing was changed.
+        VersionNotPromotable: the current version is not void, or this one is no clean start.
+    """
+    await check_lease(session, lease, now=now)
+    current = await current_version(session)
+    if not current.void or digest not in {one.digest for one in await clean_starts(session)}:
+        raise VersionNotPromotable(f"Version {digest} does not stand in for {current.digest}.")
+    row = await _row(session, digest)
+    await _make_current(
+        session,
+        row,
+        ModelEventRow(
+            digest=row.digest,
+            event="rolled_back",
+            actor=actor,
+            reason=PERSON_ERASED,
+            override=False,
+            at=moment(now),
+        ),
+    )
+    return _record(row)
+
+
+async def mark_deleted(
+    session: AsyncSession, digest: str, *, lease: Lease, now: datetime | None = None
+) -> None:
+    """Note that the version's files go now; from here on it can never be made current.
+
+    Raises:
+        LeaseLost: nothing was changed.
+        VersionUnknown: none has this digest.
+        VersionNotPromotable: it is current.
+    """
+    await check_lease(session, lease, now=now)
+    row = await _row(session, digest)
+    if row.state == "current":
+        raise VersionNotPromotable(f"Version {row.digest} is current.")
+    row.deleted_at = row.deleted_at or moment(now)
+    await session.flush()
 
 
 async def reject(
@@ -305,6 +387,20 @@ async def reject(
     )
     await session.flush()
     return _record(row)
+
+
+def _servable(row: ModelVersionRow) -> ModelVersionRow:
+    if row.state not in ("candidate", "retired"):
+        raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
+    return _unspoilt(row)
+
+
+def _unspoilt(row: ModelVersionRow) -> ModelVersionRow:
+    if row.person_erased_at is not None:
+        raise VersionVoid(row.digest)
+    if row.deleted_at is not None:
+        raise VersionDeleted(row.digest)
+    return row
 
 
 async def _make_current(session: AsyncSession, row: ModelVersionRow, event: ModelEventRow) -> None:
@@ -351,6 +447,8 @@ def _record(row: ModelVersionRow) -> ModelVersion:
         created_at=row.created_at,
         figures=row.figures,
         report=row.report,
+        person_erased_at=row.person_erased_at,
+        deleted_at=row.deleted_at,
     )
 
 

@@ -5,8 +5,12 @@ TrainingError
 ├── SplitUnusable        a prepared split is missing or damaged
 ├── CheckpointUnusable   a run cannot be resumed or packed
 ├── TrainingDiverged     the loss is no longer a number
-└── RunRefused           a retrain, promotion or schedule cannot go ahead
+├── RunRefused           a retrain, promotion or schedule cannot go ahead
+├── TookTooLong          a retrain was stopped at its time limit
+└── RunStuck             one did not even stop: only its process can end it
 """
+
+from sqlalchemy.exc import SQLAlchemyError
 
 
 class TrainingError(Exception):
@@ -31,3 +35,22 @@ class TrainingDiverged(TrainingError):
 
 class RunRefused(TrainingError):
     """A retrain, promotion or schedule cannot go ahead."""
+
+
+class TookTooLong(TrainingError):
+    """A retrain was stopped at its time limit."""
+
+
+class RunStuck(TrainingError):
+    """A retrain did not stop when told to; a thread can be ended with its process only."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """What a person is told, and the database keeps, of an error.
+
+    Of the database driver's only the name: its text may quote rows, and rows are about people.
+    """
+    if isinstance(error, SQLAlchemyError):
+        return f"the database refused or did not answer ({type(error).__name__})"
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,12 +1,12 @@
 """Moves an ensemble a little: its upper layers learn, on cached activations of the lower ones.
 
 What is trained is the blend that will be served, calibration included, so that the members share
-the error between them. The frozen lower layers are run once per copy of a face; a step then costs
-the last stage alone. Three things hold the rest in place: batch normalisation keeps its
-statistics, weights are pulled back to where they started (L2-SP, Li et al. 2018), and on other
-faces the ensemble is asked to answer as it did (learning without forgetting, Li and Hoiem 2016):
-base faces where there are some (dark experience replay, Buzzega et al. 2020), mixtures of the
-feedback's own faces where there are none. Knows neither files nor the database.
+the error between them. The frozen lower layers are run once per copy of a face (`LowerLayers`); a
+step then costs the last stage alone (`learn_cached`). Three things hold the rest in place: batch
+normalisation keeps its statistics, weights are pulled back to where they started (L2-SP, Li et al.
+2018), and on other faces the ensemble is asked to answer as it did (learning without forgetting, Li
+and Hoiem 2016): base faces where there are some (dark experience replay, Buzzega et al. 2020),
+mixtures of the feedback's own faces where there are none. Knows neither files nor the database.
 """
 
 import copy
@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_model.blend import Calibration, Calibrations
-from fer_model.networks import FACE_SIDE, FaceNetwork, normalised
+from fer_model.networks import FACE_SIDE, FaceNetwork, network_input, normalised
+from fer_model.runtimes import folded, native_bfloat16
 from fer_model.versions import Member
 from train_cli.augmentation import Augmentation, augmented
 from train_cli.progress import unheard
@@ -86,6 +87,88 @@ class Lesson:
         return len(self.crops)
 
 
+@dataclass(frozen=True)
+class CachedFaces:
+    """Copies of faces as the lower layers leave them, and what the blend should say of them.
+
+    Attributes:
+        activations: Per member, float16 (N, C, H, W).
+        crowd: float32 (N, 7), shares.
+        label: float32 (N, 7), shares.
+    """
+
+    activations: tuple[Tensor, ...]
+    crowd: Tensor
+    label: Tensor
+
+    def __len__(self) -> int:
+        return len(self.crowd)
+
+
+class LowerLayers:
+    """An ensemble's frozen layers, made fast: all that ever sees a face's pixels.
+
+    Learning never changes them, so that what they say of a face holds for every version that
+    descends from one.
+
+    Args:
+        members: Copied; their batch normalisation is folded, in bfloat16 where that is native.
+        device: Where to.
+    """
+
+    def __init__(self, members: Sequence[Member], device: torch.device) -> None:
+        self._device = device
+        self._dtype = _arithmetic(device)
+        self._sides = [member.side for member in members]
+        self._layers = [self._ready(member) for member in members]
+
+    def _ready(self, member: Member) -> nn.Module:
+        lower, _ = halves_of(folded(copy.deepcopy(member.network)))
+        # torch's types lack the memory format
+        return lower.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def of_copies(
+        self, crops: Tensor, copies: int, augmentation: Augmentation, random: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Activations of `copies` augmented copies of every crop, copy after copy, float16.
+
+        All members see the same copy, or their mean would be trained on faces that nobody sees.
+
+        Args:
+            crops: Grey uint8 (N, 1, 48, 48).
+            copies: How many.
+            augmentation: How they differ.
+            random: Every draw is from it.
+        """
+        crops = crops.repeat(copies, 1, 1, 1)
+        seeds = torch.randint(2**31, (len(crops),), generator=random).tolist()
+
+        def faces(rows: slice, side: int) -> Tensor:
+            draws = torch.Generator().manual_seed(seeds[rows.start])
+            return normalised(augmented(crops[rows].to(self._device), side, augmentation, draws))
+
+        return self._cached(len(crops), faces)
+
+    def of_faces(self, crops: Tensor, *, mirrored: bool = False) -> tuple[Tensor, ...]:
+        """Activations of the crops, uint8 (N, C, H, W), as the engine shows them, float16."""
+
+        def faces(rows: slice, side: int) -> Tensor:
+            seen = network_input(crops[rows].to(self._device), side)
+            return seen.flip(-1) if mirrored else seen
+
+        return self._cached(len(crops), faces)
+
+    @torch.no_grad()
+    def _cached(self, count: int, faces: Callable[[slice, int], Tensor]) -> tuple[Tensor, ...]:
+        cached: list[list[Tensor]] = [[] for _ in self._layers]
+        for start in range(0, count, _CACHE_BATCH):
+            rows = slice(start, start + _CACHE_BATCH)
+            for layers, side, parts in zip(self._layers, self._sides, cached, strict=True):
+                seen = faces(rows, side).to(self._dtype, memory_format=torch.channels_last)
+                parts.append(layers(seen).half())
+        return tuple(torch.cat(parts) for parts in cached)
+
+
 def learn(
     members: Sequence[Member],
     calibrations: Calibrations,
@@ -113,15 +196,68 @@ def learn(
     if not len(lesson):
         raise ValueError("nothing to learn from")
     random = torch.Generator().manual_seed(settings.seed)
-    halves = [_halves(member, device) for member in members]
-    new = _cached(halves, lesson, _copies(len(lesson), settings), settings, random, device)
+    lower = LowerLayers(members, device)
+    copies = _copies(len(lesson), settings)
+    new = _cached(lower, lesson, copies, settings, random)
     if replay is None:
-        kept = _distilled(halves, calibrations, lesson, settings, random, device)
+        kept = _distilled(members, calibrations, lower, lesson, settings, random, device)
     else:
         copies = -(-len(new) // len(replay))  # as many as there are of the feedback
-        kept = _cached(halves, replay, copies, settings, random, device)
+        kept = _cached(lower, replay, copies, settings, random)
+    return learn_cached(members, calibrations, new, kept, settings, device, on_step)
+
+
+def learn_cached(
+    members: Sequence[Member],
+    calibrations: Calibrations,
+    new: CachedFaces,
+    kept: CachedFaces,
+    settings: LearningSettings,
+    device: torch.device,
+    on_step: OnStep = unheard,
+) -> list[Member]:
+    """As `learn`, of copies of faces that `LowerLayers` of these members, or of an ancestor, saw.
+
+    `new` are those to learn, `kept` those to answer as before.
+
+    Raises:
+        ValueError: There is nothing new.
+    """
+    if not len(new):
+        raise ValueError("nothing to learn from")
+    random = torch.Generator().manual_seed(settings.seed)
+    halves = [_half(member, device) for member in members]
     _fit(halves, calibrations, new, kept, settings, random, on_step)
     return [half.member_back() for half in halves]
+
+
+def upper_answers(
+    members: Sequence[Member],
+    calibrations: Calibrations,
+    views: Sequence[Sequence[Tensor]],
+    device: torch.device,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the blend says of cached faces, crowd and label, each (N, 7).
+
+    Args:
+        members: On the CPU.
+        calibrations: Theirs.
+        views: Activations per view and member, as `LowerLayers.of_faces` gives them; a face's
+            logits are the mean of its views', as the engine averages a face and its mirror image.
+        device: Where.
+    """
+    halves = [_half(member, device) for member in members]
+    crowd: list[Tensor] = []
+    label: list[Tensor] = []
+    with torch.no_grad():
+        for place, half in enumerate(halves):
+            seen = [_logits(half, view[place]) for view in views]
+            crowd.append(torch.stack([pair[0] for pair in seen]).mean(0))
+            label.append(torch.stack([pair[1] for pair in seen]).mean(0))
+    return (
+        log_blend(crowd, calibrations.crowd).exp().double().cpu().numpy(),
+        log_blend(label, calibrations.label).exp().double().cpu().numpy(),
+    )
 
 
 def grey_face(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -133,12 +269,12 @@ def grey_face(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @dataclass
 class _Half:
-    """One member, cut in two; `upper` and the heads learn."""
+    """One member without its lower layers; `upper` and the heads learn."""
 
     member: Member
     network: FaceNetwork
-    lower: nn.Module
     upper: nn.Module
+    dtype: torch.dtype
     start: list[Tensor]
 
     def learning(self) -> list[nn.Parameter]:
@@ -150,35 +286,37 @@ class _Half:
         ]
 
     def logits(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        crowd, label = self.network.heads(self.upper(activations).flatten(1))
+        seen = activations.to(self.dtype, memory_format=torch.channels_last)
+        with torch.autocast(seen.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            features = self.upper(seen).flatten(1)
+        crowd, label = self.network.heads(features)
         return crowd, label
 
     def member_back(self) -> Member:
+        self.upper.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's types lack it
         return Member(self.network.cpu().eval(), self.member.side)
 
 
-@dataclass(frozen=True)
-class _Cache:
-    """Copies of faces: per member the lower half's activations, and the targets of both heads."""
-
-    activations: list[Tensor]
-    crowd: Tensor
-    label: Tensor
-
-    def __len__(self) -> int:
-        return len(self.crowd)
+def _arithmetic(device: torch.device) -> torch.dtype:
+    return torch.bfloat16 if native_bfloat16(device) else torch.float32
 
 
-def _halves(member: Member, device: torch.device) -> _Half:
+def _half(member: Member, device: torch.device) -> _Half:
     network = copy.deepcopy(member.network).to(device).eval()
-    lower, upper = halves_of(network)
-    half = _Half(member, network, lower, upper, [])
+    _, upper = halves_of(network)
+    upper.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+    half = _Half(member, network, upper, _arithmetic(device), [])
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     for parameter in half.learning():
         parameter.requires_grad_(True)
         half.start.append(parameter.detach().clone())
     return half
+
+
+def _logits(half: _Half, activations: Tensor) -> tuple[Tensor, Tensor]:
+    parts = [half.logits(part) for part in torch.split(activations, _CACHE_BATCH)]
+    return torch.cat([crowd for crowd, _ in parts]), torch.cat([label for _, label in parts])
 
 
 def halves_of(network: FaceNetwork) -> tuple[nn.Module, nn.Module]:
@@ -202,53 +340,29 @@ def _copies(faces: int, settings: LearningSettings) -> int:
 
 
 def _cached(
-    halves: Sequence[_Half],
+    lower: LowerLayers,
     lesson: Lesson,
     copies: int,
     settings: LearningSettings,
     random: torch.Generator,
-    device: torch.device,
-) -> _Cache:
-    crops = lesson.crops.repeat(copies, 1, 1, 1)
-    return _Cache(
-        _activations(halves, crops, settings, random, device),
-        lesson.crowd.repeat(copies, 1).to(device),
-        lesson.label.repeat(copies, 1).to(device),
+) -> CachedFaces:
+    return CachedFaces(
+        lower.of_copies(lesson.crops, copies, settings.augmentation, random),
+        lesson.crowd.repeat(copies, 1),
+        lesson.label.repeat(copies, 1),
     )
 
 
 @torch.no_grad()
-def _activations(
-    halves: Sequence[_Half],
-    crops: Tensor,
-    settings: LearningSettings,
-    random: torch.Generator,
-    device: torch.device,
-) -> list[Tensor]:
-    """Each lower half's answer to one augmented copy of every crop, float16.
-
-    All members see the same copy, or their mean would be trained on faces that nobody sees.
-    """
-    seeds = torch.randint(2**31, (len(crops),), generator=random).tolist()
-    chunks: list[list[Tensor]] = [[] for _ in halves]
-    for start in range(0, len(crops), _CACHE_BATCH):
-        batch = crops[start : start + _CACHE_BATCH].to(device)
-        for half, store in zip(halves, chunks, strict=True):
-            draws = torch.Generator().manual_seed(seeds[start])
-            faces = augmented(batch, half.member.side, settings.augmentation, draws)
-            store.append(half.lower(normalised(faces)).half())
-    return [torch.cat(chunk) for chunk in chunks]
-
-
-@torch.no_grad()
 def _distilled(
-    halves: Sequence[_Half],
+    members: Sequence[Member],
     calibrations: Calibrations,
+    lower: LowerLayers,
     lesson: Lesson,
     settings: LearningSettings,
     random: torch.Generator,
     device: torch.device,
-) -> _Cache:
+) -> CachedFaces:
     """Mixtures of two faces of the lesson each, with what the ensemble says of them now.
 
     They lie between the faces that were given, where no vote was cast. Source: mixup (Zhang et al.
@@ -259,21 +373,20 @@ def _distilled(
     other = torch.randperm(len(crops), generator=random)
     share = 0.3 + 0.4 * torch.rand(len(crops), 1, 1, 1, generator=random)
     mixed = (crops * share + crops[other] * (1 - share)).round().to(torch.uint8)
-    activations = _activations(halves, mixed, settings, random, device)
-    crowd, label = [], []
-    for start in range(0, len(mixed), _CACHE_BATCH):
-        rows = slice(start, start + _CACHE_BATCH)
-        answers = _answers(halves, calibrations, [member[rows] for member in activations])
-        crowd.append(answers[0].exp())
-        label.append(answers[1].exp())
-    return _Cache(activations, torch.cat(crowd), torch.cat(label))
+    activations = lower.of_copies(mixed, 1, settings.augmentation, random)
+    crowd, label = upper_answers(members, calibrations, [activations], device)
+    return CachedFaces(
+        activations,
+        torch.from_numpy(crowd.astype(np.float32)),
+        torch.from_numpy(label.astype(np.float32)),
+    )
 
 
 def _answers(
     halves: Sequence[_Half], calibrations: Calibrations, activations: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Log-shares (N, 7) of both heads, blended as they are served."""
-    pairs = [half.logits(values.float()) for half, values in zip(halves, activations, strict=True)]
+    pairs = [half.logits(values) for half, values in zip(halves, activations, strict=True)]
     return (
         log_blend([crowd for crowd, _ in pairs], calibrations.crowd),
         log_blend([label for _, label in pairs], calibrations.label),
@@ -300,8 +413,8 @@ def log_blend(logits: Sequence[Tensor], calibration: Calibration) -> Tensor:
 def _fit(
     halves: Sequence[_Half],
     calibrations: Calibrations,
-    new: _Cache,
-    kept: _Cache,
+    new: CachedFaces,
+    kept: CachedFaces,
     settings: LearningSettings,
     random: torch.Generator,
     on_step: OnStep,
@@ -309,7 +422,7 @@ def _fit(
     parameters = [parameter for half in halves for parameter in half.learning()]
     origins = [origin for half in halves for origin in half.start]
     optimizer = torch.optim.SGD(
-        parameters, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True
+        parameters, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True, fused=True
     )
     per_pass = -(-len(new) // settings.batch_size)
     passes = max(settings.passes, -(-settings.least_steps // per_pass))
@@ -320,26 +433,39 @@ def _fit(
         order = torch.randperm(len(new), generator=random)
         for places in torch.split(order, settings.batch_size):
             others = torch.randint(len(kept), (len(places),), generator=random)
-            loss = _loss(halves, calibrations, new, places)
-            loss = loss + settings.keep * _loss(halves, calibrations, kept, others)
+            loss = _loss(halves, calibrations, (new, places), (kept, others), settings.keep)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             torch.nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
-            with torch.no_grad():
-                for parameter, origin in zip(parameters, origins, strict=True):
-                    if parameter.grad is not None:
-                        parameter.grad.add_(parameter - origin, alpha=settings.pull)
+            (rate,) = schedule.get_last_lr()
             optimizer.step()
             schedule.step()
+            with torch.no_grad():
+                for parameter, origin in zip(parameters, origins, strict=True):
+                    parameter.lerp_(origin, rate * settings.pull)
             step += 1
             total += float(loss.detach())
             on_step(step, steps, total / step)
 
 
 def _loss(
-    halves: Sequence[_Half], calibrations: Calibrations, cache: _Cache, places: Tensor
+    halves: Sequence[_Half],
+    calibrations: Calibrations,
+    new: tuple[CachedFaces, Tensor],
+    kept: tuple[CachedFaces, Tensor],
+    keep: float,
 ) -> Tensor:
-    """Mean cross-entropy of both heads, nats, on the cached copies at `places`."""
-    index = places.to(cache.crowd.device)
-    crowd, label = _answers(halves, calibrations, [member[index] for member in cache.activations])
-    return -(cache.crowd[index] * crowd + cache.label[index] * label).sum(1).mean()
+    """Mean cross-entropy of both heads, nats, on new copies and, weighted, on kept ones.
+
+    In one batch: a step through so few layers takes as long to read the weights as to use them.
+    """
+    device = next(halves[0].network.parameters()).device
+
+    def both(rows: Callable[[CachedFaces], Tensor]) -> Tensor:
+        return torch.cat([rows(cache)[places] for cache, places in (new, kept)]).to(device)
+
+    activations = [both(lambda cache, i=i: cache.activations[i]) for i in range(len(halves))]  # type: ignore[misc]  # a default that mypy cannot type
+    crowd, label = _answers(halves, calibrations, activations)
+    losses = -(both(lambda c: c.crowd) * crowd + both(lambda c: c.label) * label).sum(1)
+    learnt = len(new[1])
+    return losses[:learnt].mean() + keep * losses[learnt:].mean()

@@ -6,10 +6,12 @@ the lease `model` within their one transaction, so that going back is possible a
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +24,6 @@ from fer_model.uris import version_path, version_uri
 from fer_model.versions import SHORT_DIGEST, read_version, shipped_version
 from fer_model.versions import ModelVersion as VersionOnDisk
 from store import versions
-from store.clock import moment
 from store.engine import Database, open_database
 from store.errors import GateRefused, LeaseLost, NoCurrentVersion
 from store.leases import MODEL_LEASE, acquire_lease, check_lease, release_lease, renew_lease
@@ -44,10 +45,18 @@ _MOMENT: Final = timedelta(minutes=1)
 
 @dataclass
 class HeldLease:
-    """A lease that is renewed in the background; `lost` is set when somebody may have taken it."""
+    """A lease that is renewed in the background.
+
+    Attributes:
+        lease: As it was last renewed.
+        lost: Set when somebody may have taken it.
+        good_until: Seconds of `time.monotonic` until which nobody can have: whatever the clocks of
+            this host and of the database say, and also where this process was paused.
+    """
 
     lease: Lease
     lost: threading.Event = field(default_factory=threading.Event)
+    good_until: float = math.inf
 
     def check(self) -> None:
         """Returns while the lease is held; callable from any thread.
@@ -55,7 +64,7 @@ class HeldLease:
         Raises:
             LeaseLost: It ran out or was taken over.
         """
-        if self.lost.is_set():
+        if self.lost.is_set() or time.monotonic() >= self.good_until:
             raise LeaseLost(f"The lease {self.lease.name!r} was lost; nothing was changed.")
 
 
@@ -83,8 +92,10 @@ async def held_lease(
     Raises:
         LeaseTaken: Somebody else holds it, and until when.
     """
+    asked_at = time.monotonic()
     async with database.sessions.begin() as session:
-        held = HeldLease(await acquire_lease(session, name, this_process(), duration))
+        lease = await acquire_lease(session, name, this_process(), duration)
+    held = HeldLease(lease, good_until=asked_at + duration.total_seconds())
     renewing = asyncio.create_task(_renew(database, held, duration))
     try:
         yield held
@@ -92,7 +103,7 @@ async def held_lease(
         renewing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await renewing
-        with contextlib.suppress(SQLAlchemyError):  # it runs out by itself
+        with contextlib.suppress(SQLAlchemyError, OSError):  # it runs out by itself
             async with database.sessions.begin() as session:
                 await release_lease(session, held.lease)
 
@@ -221,16 +232,19 @@ def short(digest: str) -> str:
 async def _renew(database: Database, held: HeldLease, duration: timedelta) -> None:
     while True:
         await asyncio.sleep(duration.total_seconds() / _RENEWALS)
+        asked_at = time.monotonic()
         try:
             async with database.sessions.begin() as session:
                 held.lease = await renew_lease(session, held.lease, duration)
         except LeaseLost:
             held.lost.set()
             return
-        except SQLAlchemyError:
-            if moment(None) >= held.lease.expires_at:
+        except (SQLAlchemyError, OSError):  # asyncpg's connection refused is the latter
+            if asked_at >= held.good_until:
                 held.lost.set()
                 return
+        else:
+            held.good_until = asked_at + duration.total_seconds()
 
 
 def _verdict(version: ModelVersion, serving: ModelVersion) -> Verdict:

@@ -6,30 +6,38 @@ changes nothing until it is promoted.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
 
 from fer_model.blend import blended
 from fer_model.emotions import EMOTIONS
 from fer_model.engine import Engine
 from fer_model.runtimes import Runtime
 from fer_model.uris import version_uri
-from fer_model.versions import Member, VersionMetadata, load_members, write_version
+from fer_model.versions import (
+    Member,
+    VersionMetadata,
+    load_members,
+    remove_unfinished,
+    write_version,
+)
 from fer_model.versions import ModelVersion as VersionOnDisk
 from store import feedback, runs, versions
 from store.engine import Database
 from store.records import ModelVersion
-from train_cli.errors import RunRefused
+from train_cli.errors import RunRefused, TookTooLong, in_one_line
 from train_cli.gate import (
     GatePolicy,
     PairedFaces,
@@ -167,28 +175,47 @@ async def retrain(
     *,
     actor: str,
     watcher: Watcher | None = None,
+    maximum: timedelta | None = None,
 ) -> Outcome:
     """Learns from all feedback that may be learnt from, and registers the judged candidate.
 
-    The run is written down from its start; whatever ends it early is written down too.
+    The run is written down from its start; whatever ends it early is written down too. Every write
+    checks the lease within its transaction, so that a process that was paused for long, and whose
+    successor has been at work since, changes nothing.
+
+    Args:
+        database: What was said, and where the candidate is registered.
+        lease: The right to retrain.
+        settings: What to do.
+        actor: Who does this.
+        watcher: Who is told how it goes on.
+        maximum: Time after which it stops at its next step; None lets it take its time.
 
     Raises:
         LeaseLost: Somebody else may be at work; no candidate was registered.
+        TookTooLong: The same, and the lease is still held.
         VersionRefused: The current version cannot be read.
         SplitUnusable: The base split cannot be read.
     """
+    stop_at = None if maximum is None else time.monotonic() + maximum.total_seconds()
+
+    def go_on() -> None:
+        lease.check()
+        if stop_at is not None and time.monotonic() >= stop_at:
+            raise TookTooLong(f"It took longer than {maximum}.")
+
     async with database.sessions.begin() as session:
-        await runs.fail_abandoned_runs(session, RUN_KIND)
-        run = await runs.start_run(session, RUN_KIND, _arguments(settings))
+        await runs.fail_abandoned_runs(session, RUN_KIND, lease=lease.lease)
+        run = await runs.start_run(session, RUN_KIND, _arguments(settings), lease=lease.lease)
     try:
         await current_version(database)
         plan = await plan_retrain(database)
         if not plan.division.training:
             async with database.sessions.begin() as session:
-                await runs.finish_run(session, run.run_id, {"candidate": None})
+                await runs.finish_run(session, run.run_id, {"candidate": None}, lease=lease.lease)
             return Outcome(run.run_id, None)
         work = _Retrain(settings, plan, watcher or Watcher())
-        candidate, report = await _in_thread(work.done, lease)
+        candidate, report = await _in_thread(work.done, go_on)
         document = report.to_json()
         async with database.sessions.begin() as session:
             await versions.add_candidate(
@@ -202,25 +229,27 @@ async def retrain(
                 lease=lease.lease,
                 actor=actor,
             )
-            await runs.finish_run(session, run.run_id, document)
+            await runs.finish_run(session, run.run_id, document, lease=lease.lease)
     except BaseException as error:
-        reason = "It was interrupted." if isinstance(error, asyncio.CancelledError) else str(error)
-        async with database.sessions.begin() as session:
-            await runs.fail_run(session, run.run_id, reason or type(error).__name__)
+        interrupted = isinstance(error, asyncio.CancelledError)
+        reason = "It was interrupted." if interrupted else in_one_line(error)
+        with contextlib.suppress(SQLAlchemyError, OSError):  # the next run marks it then
+            async with database.sessions.begin() as session:
+                await runs.fail_run(session, run.run_id, reason)
         raise
     return Outcome(run.run_id, report)
 
 
-async def _in_thread(work: Callable[[KeepGoing], Result], lease: HeldLease) -> Result:
-    """What `work` returns; it is told to stop when the lease is lost or this task is cancelled."""
+async def _in_thread(work: Callable[[KeepGoing], Result], go_on: KeepGoing) -> Result:
+    """What `work` returns; it is told to stop by `go_on`, and when this task is cancelled."""
     cancelled = threading.Event()
 
-    def go_on() -> None:
-        lease.check()
+    def uncancelled() -> None:
+        go_on()
         if cancelled.is_set():
             raise RunRefused("interrupted")
 
-    task = asyncio.ensure_future(asyncio.to_thread(work, go_on))
+    task = asyncio.ensure_future(asyncio.to_thread(work, uncancelled))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -243,6 +272,7 @@ class _Retrain:
 
     def done(self, go_on: KeepGoing) -> tuple[VersionOnDisk, RetrainReport]:
         """The candidate on disk, and the report on it."""
+        remove_unfinished(self._settings.models)
         parent = version_on_disk(self._plan.current)
         replayed, base = self._base_faces()
         sets = {

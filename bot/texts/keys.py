@@ -76,6 +76,7 @@ Key: TypeAlias = Literal[
     "noted_revision_alone",
     "noted_repeated",
     "noted_repeated_alone",
+    "mixture_part",
     "undone",
     "already_undone",
     "superseded",

@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Add two tables and the columns; rows from before have nothing in them."""
     op.add_column("feedback", sa.Column("shares", sa.JSON(), nullable=True))
     op.add_column("model_versions", sa.Column("person_erased_at", MOMENT, nullable=True))
+    op.add_column("model_versions", sa.Column("deleted_at", MOMENT, nullable=True))
     op.create_table(
         "rulings",
         sa.Column("id", ROW_ID, nullable=False),
@@ -61,6 +62,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("questions") as questions:
         questions.add_column(sa.Column("between", sa.JSON(), nullable=True))
+        questions.add_column(sa.Column("shares", sa.JSON(), nullable=True))
         _kinds(questions, (*KINDS, "which_of_two"))
 
 
@@ -69,10 +71,12 @@ def downgrade() -> None:
     op.execute("DELETE FROM questions WHERE kind = 'which_of_two'")
     with op.batch_alter_table("questions") as questions:
         _kinds(questions, KINDS)
+        questions.drop_column("shares")
         questions.drop_column("between")
     op.drop_table("schedules")
     op.drop_table("rulings")
     # In place: a table copied by Alembic would take along what refers to it.
+    op.drop_column("model_versions", "deleted_at")
     op.drop_column("model_versions", "person_erased_at")
     op.drop_column("feedback", "shares")
 

@@ -15,6 +15,7 @@ from bot.texts import Catalogue, Texts
 from bot.understanding import Confirmation, Correction, Rejection, Several
 from fer_model import Engine, InProcessRecognizer, face_of_kept
 from store import feedback, people, questions, readings, versions
+from store.emotions import EMOTIONS
 from store.engine import Database
 from store.records import NewFace, NewReading, Reading
 from store.tables import FaceRow, FeedbackRow, ReadingRow
@@ -92,6 +93,13 @@ async def said(database: Database, about: Reading) -> list[tuple[int, str | None
     async with database.readers() as session:
         found = await feedback.feedback_of_reading(session, about.reading_id, ADA)
     return [(one.face_number, one.emotion) for one in found]
+
+
+async def said_shares(database: Database, about: Reading) -> list[tuple[float, ...] | None]:
+    """The shares of what stands of Ada's words about a reading."""
+    async with database.readers() as session:
+        found = await feedback.feedback_of_reading(session, about.reading_id, ADA)
+    return [one.shares for one in found]
 
 
 def by_message(message_id: int) -> Speaker:
@@ -211,54 +219,58 @@ async def test_an_edit_that_never_was_feedback_and_is_none_gets_no_answer(
 
 
 @pytest.mark.parametrize(
-    ("text", "recorded"),
+    ("text", "emotion", "shares"),
     [
-        ("80% sad 20% fear", [(1, "sad")]),
-        ("20% sad 80% fear", [(1, "fear")]),
-        ("mostly sad, a bit scared", [(1, "sad")]),
-        ("60% sad 40% fear", []),
-        ("half sad half angry", []),
+        ("60% sad 40% fear", "sad", {"sad": 0.6, "fear": 0.4}),
+        ("20% sad 80% fear", "fear", {"sad": 0.2, "fear": 0.8}),
+        ("half sad half angry", "angry", {"sad": 0.5, "angry": 0.5}),
+        ("mostly sad, a bit scared", "sad", {"sad": 2 / 3, "fear": 1 / 3}),
     ],
 )
-async def test_a_mixture_is_recorded_where_one_share_is_clearly_the_largest(
-    database: Database, texts: Texts, text: str, recorded: list[tuple[int, str]]
+async def test_a_mixture_is_recorded_with_its_shares_and_said_back(
+    database: Database, texts: Texts, text: str, emotion: str, shares: dict[str, float]
 ) -> None:
     about = await read(database, faces=1)
     async with database.sessions.begin() as session:
         heard = await conversation.listen(session, texts, by_message(2), text)
-    assert await said(database, about) == recorded
-    assert len(heard.replies) == 1
+    assert await said(database, about) == [(1, emotion)]
+    assert await said_shares(database, about) == [tuple(shares.get(name, 0.0) for name in EMOTIONS)]
+    (reply,) = heard.replies
+    for name, share in shares.items():
+        assert f"{round(100 * share)} % {texts.emotion(name)}" in reply.text
 
 
-async def test_a_mixture_that_is_not_recorded_is_asked_about(
+async def test_a_mixture_in_which_the_reading_leads_is_not_said_back_as_the_reading(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=1)
     async with database.sessions.begin() as session:
-        (reply,) = (
-            await conversation.listen(session, texts, by_message(2), "40% sad 60% fear")
-        ).replies
-        await conversation.listen(session, texts, by_message(3), "sad")
-    assert reply.keyboard is not None
-    assert await said(database, about) == [(1, "sad")]
+        heard = await conversation.listen(session, texts, by_message(2), "60% happy 40% sad")
+    assert await said(database, about) == [(1, "happy")]
+    assert "60 % happy, 40 % sad" in heard.replies[0].text
 
 
-async def test_the_other_faces_are_recorded_beside_a_mixture_that_is_asked_about(
+async def test_several_faces_may_have_a_mixture_among_them(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=2)
     async with database.sessions.begin() as session:
         heard = await conversation.listen(
-            session, texts, by_message(2), "1 is happy, 2 is half sad half angry"
+            session, texts, by_message(2), "1 is happy, 2 is half sad half fear"
         )
-    assert await said(database, about) == [(1, "happy")]
-    assert len(heard.replies) == 2
+    assert [face for face, _ in await said(database, about)] == [1, 2]
+    assert len(heard.replies) == 1
 
 
-async def test_a_mixture_without_a_face_is_asked_about_whom_it_is(
+async def test_a_mixture_without_a_face_is_kept_until_the_face_is_named(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=2)
     async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "half sad half angry")
-    assert await said(database, about) == []
+        await conversation.listen(session, texts, by_message(2), "70% sad 30% angry")
+        assert await said(database, about) == []
+        await conversation.listen(session, texts, by_message(3), "2")
+    assert await said(database, about) == [(2, "sad")]
+    (shares,) = await said_shares(database, about)
+    assert shares is not None
+    assert (shares[EMOTIONS.index("sad")], shares[EMOTIONS.index("angry")]) == (0.7, 0.3)

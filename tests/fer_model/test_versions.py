@@ -1,6 +1,8 @@
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +30,7 @@ from fer_model.versions import (
     load_members,
     packed,
     read_version,
+    remove_unfinished,
     unpacked,
     write_version,
 )
@@ -149,6 +152,22 @@ def test_nothing_is_left_behind_when_writing_fails(
     with pytest.raises(OSError, match="No space"):
         write_version(tmp_path, [member], random_metadata(1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_half_written_goes_after_an_hour(
+    member: Member, tmp_path: Path
+) -> None:
+    whole = write_version(tmp_path, [member], random_metadata(1))
+    left, fresh = tmp_path / ".partial-left", tmp_path / ".partial-fresh"
+    for folder in (left, fresh):
+        folder.mkdir()
+        (folder / DOCUMENT).write_text("{")
+    hours_ago = time.time() - 2 * 3600
+    for folder in (left, whole.path):
+        os.utime(folder, (hours_ago, hours_ago))
+    remove_unfinished(tmp_path)
+    assert set(tmp_path.iterdir()) == {fresh, whole.path}
+    remove_unfinished(tmp_path / "never written to")
 
 
 def test_int8_is_a_quarter_of_the_size_and_close_to_the_weights(member: Member) -> None:

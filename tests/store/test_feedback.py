@@ -419,3 +419,62 @@ async def test_training_needs_the_consent_of_the_giver_and_of_the_faces_owner(
         mina = await session.get_one(PersonRow, MINA)
         mina.consent = "withdrawn"
     assert await trainable(database) == []
+
+
+MIXTURE = (0.0, 0.0, 0.4, 0.0, 0.6, 0.0, 0.0)
+
+
+async def say_shares(database: Database, about: Reading, shares: tuple[float, ...]) -> Recorded:
+    async with database.sessions.begin() as session:
+        return await feedback.record_feedback(
+            session,
+            person_id=MINA,
+            reading_id=about.reading_id,
+            face_number=1,
+            emotion=None,
+            shares=shares,
+            source="text",
+        )
+
+
+async def test_a_mixture_is_kept_under_its_largest_emotion(database: Database) -> None:
+    await see(database, MINA)
+    about = await read(database, MINA, tops=("happy",))
+    await say_shares(database, about, MIXTURE)
+    async with database.readers() as session:
+        (standing,) = await feedback.feedback_of_reading(session, about.reading_id, MINA)
+    assert (standing.kind, standing.emotion, standing.shares) == ("correction", "sad", MIXTURE)
+
+
+async def test_of_equal_shares_the_readings_favourite_names_the_mixture(
+    database: Database,
+) -> None:
+    await see(database, MINA)
+    about = await read(database, MINA, tops=("sad",))
+    half = (0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
+    recorded = await say_shares(database, about, half)
+    assert (recorded.feedback.kind, recorded.feedback.emotion) == ("confirmation", "sad")
+
+
+async def test_the_same_mixture_again_writes_nothing_and_another_revises(
+    database: Database,
+) -> None:
+    await see(database, MINA)
+    about = await read(database, MINA, tops=("happy",))
+    await say_shares(database, about, MIXTURE)
+    assert (await say_shares(database, about, MIXTURE)).repeated
+    other = (0.0, 0.0, 0.3, 0.0, 0.7, 0.0, 0.0)
+    revised = await say_shares(database, about, other)
+    assert not revised.repeated
+    assert revised.previous is not None
+    assert revised.previous.shares == MIXTURE
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.5), (0.5, 0.0, 0.0, 0.0, 0.6, 0.0, 0.0), (1.5, -0.5, 0, 0, 0, 0, 0)]
+)
+async def test_what_is_no_mixture_is_refused(database: Database, shares: tuple[float, ...]) -> None:
+    await see(database, MINA)
+    about = await read(database, MINA)
+    with pytest.raises(ValueError, match="no shares"):
+        await say_shares(database, about, shares)

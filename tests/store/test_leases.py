@@ -1,11 +1,11 @@
 """Leases: one holder at a time, also when the one before died or comes back late."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from store import leases
+from store import clock, leases
 from store.engine import Database
 from store.errors import LeaseLost, LeaseTaken
 from store.records import Lease
@@ -89,6 +89,38 @@ async def test_one_of_many_who_take_over_at_once_gets_it(database: Database) -> 
         return_exceptions=True,
     )
     assert sum(isinstance(result, Lease) for result in tried) == 1
+
+
+async def test_time_spent_waiting_for_a_lock_counts(database: Database) -> None:
+    async with database.sessions.begin() as session:
+        first = await leases.acquire_lease(session, "model", "first", MINUTE)
+    async with database.sessions.begin() as session:
+        await leases.check_lease(session, first)
+        waiting = asyncio.ensure_future(acquire_now(database, "second"))
+        await asyncio.sleep(0.1)
+        await leases.release_lease(session, first)
+    assert (await waiting).holder == "second"
+
+
+async def test_lease_ends_by_the_clock_of_the_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.url.get_backend_name() == "sqlite":
+        return  # one host, one clock
+    monkeypatch.setattr(clock, "moment", lambda now: now or datetime.now(UTC) + timedelta(days=1))
+    await acquire_now(database, "one")
+    with pytest.raises(LeaseTaken):
+        await acquire_now(database, "a host whose clock is a day ahead")
+    monkeypatch.undo()
+    with pytest.raises(LeaseTaken) as refusal:
+        await acquire_now(database, "two")
+    assert abs(refusal.value.expires_at - datetime.now(UTC)) < timedelta(hours=1)
+
+
+async def acquire_now(database: Database, holder: str) -> Lease:
+    """Take the lease for a minute from now."""
+    async with database.sessions.begin() as session:
+        return await leases.acquire_lease(session, "model", holder, MINUTE)
 
 
 async def test_checked_lease_is_not_taken_over_before_the_transaction_ends(

@@ -11,7 +11,16 @@ from fer_model.blend import Calibration, Calibrations, blended
 from fer_model.networks import network_input
 from fer_model.versions import Member
 from tests.versions import SIDE, random_members, random_network
-from train_cli.learning import LearningSettings, Lesson, grey_face, halves_of, learn, log_blend
+from train_cli.learning import (
+    LearningSettings,
+    Lesson,
+    LowerLayers,
+    grey_face,
+    halves_of,
+    learn,
+    log_blend,
+    upper_answers,
+)
 
 CPU = torch.device("cpu")
 SOFT = Calibrations(Calibration((8.0,), (1.0,)), Calibration((8.0,), (1.0,)))
@@ -52,6 +61,40 @@ def test_log_blend_is_the_blend_that_is_served() -> None:
     logits = random.normal(0, 3, (2, 5, 7))
     ours = log_blend([torch.tensor(member) for member in logits], calibration).exp()
     assert ours.numpy() == pytest.approx(blended(logits, calibration), abs=1e-6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_cached_faces_are_answered_nearly_as_the_whole_ensemble_answers(mirrored: bool) -> None:
+    members = random_members()
+    two = Calibrations(Calibration((8.0,) * 2, (0.5,) * 2), Calibration((8.0,) * 2, (0.5,) * 2))
+    crops = lesson(5).crops
+    views = [LowerLayers(members, CPU).of_faces(crops)]
+    wanted = [network_input(crops, SIDE)]
+    if mirrored:
+        views.append(LowerLayers(members, CPU).of_faces(crops, mirrored=True))
+        wanted.append(wanted[0].flip(-1))
+    crowd, label = upper_answers(members, two, views, CPU)
+    with torch.no_grad():
+        seen = [[m.network(faces) for faces in wanted] for m in members]
+    for answer, head in ((crowd, "crowd"), (label, "label")):
+        logits = [torch.stack([getattr(view, head) for view in one]).mean(0) for one in seen]
+        assert answer == pytest.approx(log_blend(logits, two.crowd).exp().numpy(), abs=0.03)
+
+
+def test_lower_layers_say_the_same_before_and_after_learning() -> None:
+    before, crops = resnet(), lesson(3).crops
+    after = learn(before, SOFT, lesson(), None, replace(BRIEF, passes=1), CPU)
+    (old,), (new,) = (LowerLayers(m, CPU).of_faces(crops) for m in (before, after))
+    assert torch.equal(old, new)
+
+
+def test_all_members_see_the_same_copies_and_every_copy_is_another() -> None:
+    members = [resnet()[0], resnet()[0]]
+    random = torch.Generator().manual_seed(0)
+    one, other = LowerLayers(members, CPU).of_copies(lesson(3).crops, 2, BRIEF.augmentation, random)
+    assert torch.equal(one, other)
+    assert len(one) == 6
+    assert not torch.equal(one[:3], one[3:])
 
 
 def test_members_learn_the_lesson_and_the_given_ones_stay_as_they_are() -> None:

@@ -29,6 +29,7 @@ from tests.train_cli.feedback_rows import (
     write_small_version,
     write_split,
 )
+from train_cli.errors import TookTooLong
 from train_cli.registry import held_lease, promote
 from train_cli.retrain_report import in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
@@ -199,6 +200,18 @@ async def test_candidate_of_a_lease_that_was_taken_over_is_not_registered(
             with pytest.raises(LeaseLost):
                 await retrain(serving, lease, settings, actor="test")
     assert await all_versions(serving) == {base.digest}
+
+
+async def test_run_that_takes_too_long_stops_at_its_next_step(
+    serving: Database, base: ModelVersion, settings: RetrainSettings
+) -> None:
+    await say(serving, base.digest, 1)
+    async with held_lease(serving) as lease:
+        with pytest.raises(TookTooLong):
+            await retrain(serving, lease, settings, actor="test", maximum=timedelta(0))
+    assert await all_versions(serving) == {base.digest}
+    run = await last_run(serving)
+    assert (run.state, run.error) == ("failed", "It took longer than 0:00:00.")
 
 
 async def test_cancelled_run_is_marked_and_leaves_the_lease_free(

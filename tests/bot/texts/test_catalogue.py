@@ -66,7 +66,7 @@ def test_command_descriptions_fit_into_telegrams_256_characters(language: str) -
 def test_korean_is_korean_throughout() -> None:
     # What needs no words, or is the same in both languages.
     wordless = {"share", "comma", "button_face", "button_emotion", "button_previous"}
-    wordless |= {"button_next", "face_line", "milliseconds"}
+    wordless |= {"button_next", "face_line", "milliseconds", "mixture_part"}
     for key, text in _said(CATALOGUE.languages["ko"]):
         assert key in wordless or re.search("[가-힣]", text), key
 

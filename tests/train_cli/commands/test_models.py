@@ -43,10 +43,10 @@ async def stock(url: str, base: ModelVersion, candidate: ModelVersion) -> None:
     database = open_database(url)
     await serve(database, base.path)
     await add(database, candidate.path, base.digest)
-    async with database.sessions.begin() as session:
-        run = await runs.start_run(session, "retrain", {"seed": 3})
+    async with held_lease(database) as held, database.sessions.begin() as session:
+        run = await runs.start_run(session, "retrain", {"seed": 3}, lease=held.lease)
         report = {"candidate": candidate.digest, **REPORT}
-        await runs.finish_run(session, run.run_id, report)
+        await runs.finish_run(session, run.run_id, report, lease=held.lease)
     await database.close()
 
 
