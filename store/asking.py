@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from store.emotions import EMOTIONS
-from store.records import Face, PastQuestion, Person, Reading
+from store.records import PastQuestion, Person, Reading
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def doubt_of(about: Reading, policy: AskingPolicy = POLICY) -> Doubt | None:
     if not doubtful:
         return None
     face = min(doubtful, key=lambda one: (not one.differing, lead(one.crowd)))
-    return Doubt(face.number, between(face))
+    return Doubt(face.number, between(face.crowd, face.differing))
 
 
 def is_doubtful(
@@ -107,13 +107,13 @@ def lead(crowd: Sequence[float]) -> float:
     return most - next_most
 
 
-def between(face: Face) -> tuple[str, str]:
+def between(crowd: Sequence[float], differing: Sequence[str]) -> tuple[str, str]:
     """The two emotions to choose from: the two that the readers differ in, else the two leading.
 
     In the order of `EMOTIONS`, which says nothing of what the bot itself would rather say.
     """
-    by_share = sorted(EMOTIONS, key=lambda name: -face.crowd[EMOTIONS.index(name)])
-    told = [name for name in by_share if name in face.differing]
+    by_share = sorted(EMOTIONS, key=lambda name: -crowd[EMOTIONS.index(name)])
+    told = [name for name in by_share if name in differing]
     first, second = sorted((told if len(told) > 1 else by_share)[:2], key=EMOTIONS.index)
     return first, second
 
