@@ -13,7 +13,8 @@ from bot.vocabulary.lexicon import normalised
 Choice: TypeAlias = Literal["first", "second", "both", "neither"]
 
 _CHOICES: Final[tuple[Choice, ...]] = ("first", "second", "both", "neither")
-_MARKS: Final = re.compile(r"[^\w]+")
+# Question marks stay: who asks back does not answer.
+_MARKS: Final = re.compile("[^\\w?\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MARK}]+")
 
 
 @dataclass(frozen=True)
