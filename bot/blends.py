@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fer_model import EMOTIONS, Blend
 from store.emotions import top_emotion
-from store.records import Face
+from store.records import Face, Probabilities
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,13 @@ def of_ten_people(face: Face) -> tuple[Share, ...]:
 
     The blend's top emotion comes first even where rounding gives another as many people.
     """
-    people = Blend(crowd=face.crowd, label=face.label).of_ten()
-    order = sorted(range(len(EMOTIONS)), key=lambda index: (-people[index], -face.crowd[index]))
+    return of_crowd(face.crowd)
+
+
+def of_crowd(crowd: Probabilities) -> tuple[Share, ...]:
+    """The same, of what the crowd head said alone."""
+    people = Blend(crowd=crowd, label=crowd).of_ten()
+    order = sorted(range(len(EMOTIONS)), key=lambda index: (-people[index], -crowd[index]))
     return tuple(Share(EMOTIONS[index], people[index]) for index in order if people[index])
 
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast, get_args
 
 from store.emotions import EMOTIONS
+from store.records import RulingVerdict
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,26 @@ class StatisticsRange:
     days: int | None
 
 
+@dataclass(frozen=True)
+class Rule:
+    """An administrator's ruling on a piece of feedback: accepted, rejected or skipped."""
+
+    feedback_id: int
+    verdict: RulingVerdict
+
+
+@dataclass(frozen=True)
+class Unrule:
+    """Take the ruling on this feedback back, and show it again."""
+
+    feedback_id: int
+
+
+@dataclass(frozen=True)
+class EndReview:
+    """Enough of `/review` for now: no face stays in the chat."""
+
+
 Button: TypeAlias = (
     Confirm
     | AskCorrection
@@ -109,6 +130,9 @@ Button: TypeAlias = (
     | ForgetMe
     | KeepMe
     | StatisticsRange
+    | Rule
+    | Unrule
+    | EndReview
 )
 
 
@@ -129,6 +153,9 @@ _NAMES: Final[Mapping[type[Button], str]] = MappingProxyType(
         ForgetMe: "forget",
         KeepMe: "keep",
         StatisticsRange: "stats",
+        Rule: "rule",
+        Unrule: "unrule",
+        EndReview: "reviewed",
     }
 )
 _KINDS: Final = MappingProxyType({name: kind for kind, name in _NAMES.items()})
@@ -171,6 +198,8 @@ def _is_valid(field: str, part: str) -> bool:
             return _READING_ID.fullmatch(part) is not None
         case "emotion":
             return part in EMOTIONS
+        case "verdict":
+            return part in get_args(RulingVerdict)
         case "days":
             return part == _EVER or _is_positive(part)
         case "page":
@@ -184,6 +213,6 @@ def _is_positive(part: str) -> bool:
 
 
 def _value(field: str, part: str) -> str | int | None:
-    if field in ("reading_id", "emotion"):
+    if field in ("reading_id", "emotion", "verdict"):
         return part
     return None if part == _EVER else int(part)

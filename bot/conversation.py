@@ -120,6 +120,12 @@ async def listen(
         meaning = understand(text, len(about.faces), (texts.language,))
     if question is not None:
         return await _hear_answer(session, texts, speaker, about, meaning, question)
+    if replied_to is None and await _may_answer_forgetting(session, speaker, about, meaning):
+        # Erasing takes a button, and a "yes" that was meant for it confirms no face.
+        if meaning == Confirmation():
+            return Heard((replies.forget_question(texts),))
+        await people.keep_after_all(session, speaker.person_id)
+        return Heard((replies.not_forgotten(texts),))
     if replied_to is None and await _may_answer_consent(session, speaker, about, meaning):
         # Consent takes a button, and a "yes" that was meant for it confirms no face.
         return Heard((replies.consent_status(texts, "asked"),))
@@ -319,6 +325,21 @@ async def _reading_in_talk(
         if question.created_at >= latest.created_at:
             return asked_about
     return latest if datetime.now(UTC) - latest.created_at <= NEXT_MESSAGE else None
+
+
+async def _may_answer_forgetting(
+    session: AsyncSession, speaker: Speaker, about: Reading, meaning: Meaning
+) -> bool:
+    """Return whether a bare "yes" or "no" follows /forgetme's question, not a new photo."""
+    if meaning not in (Confirmation(), Rejection()):
+        return False
+    person = await people.person(session, speaker.person_id)
+    asked_at = None if person is None else person.forget_asked_at
+    return (
+        asked_at is not None
+        and asked_at > about.created_at
+        and datetime.now(UTC) - asked_at <= questions.LONGEST_WAIT
+    )
 
 
 async def _may_answer_consent(

@@ -9,7 +9,7 @@ the screen. Everything but the photo is drawn twice as large and reduced, to smo
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -22,15 +22,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
-from bot.blends import Share, of_faces, of_ten_people
+from bot.blends import Share, of_crowd, of_faces, of_ten_people
 from bot.fonts import Weight, font, font_file
 from bot.pages import faces_of_page
 from bot.texts import Texts
 from fer_model import Photo
+from fer_model.alignment import KEPT_FACE, KEPT_SIDE
 from fer_model.decoding import decode_photo
+from fer_model.errors import PhotoRefused
 from fer_model.readings import PEOPLE
 from store.emotions import EMOTIONS, top_emotion
-from store.records import Day, Face, Reading, Statistics
+from store.records import Day, Face, Probabilities, Reading, Statistics
 
 LONGEST_SIDE: Final = 1280
 """Px of a picture; Telegram makes what is larger smaller, and less sharp."""
@@ -56,6 +58,9 @@ _INK: Final = (28, 32, 41)
 _PALE_INK: Final = (107, 114, 128)
 _EMPTY: Final = (225, 228, 234)
 _MOUNT: Final = (31, 34, 41)
+_SAID: Final = (255, 233, 199)
+"""Behind what a person said of the face, in a review."""
+
 _OUTSIDE: Final = (148, 156, 170)
 """Of the faces that a crowd's page does not tell of."""
 
@@ -111,6 +116,7 @@ class _Card:
     whole: int
     number: int | None
     heading: str | None
+    said: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -342,6 +348,13 @@ class _Pen:
         frame = _Frame(x - radius, y - radius, 2 * radius, 2 * radius)
         self.draw.ellipse(self._corners(frame), fill)
 
+    def line(self, points: Sequence[tuple[float, float]], thickness: float, fill: _Colour) -> None:
+        width = max(round(thickness * self.scale), 1)
+        places = [(x * self.scale, y * self.scale) for x, y in points]
+        self.draw.line(places, fill, width, joint="curve")
+        for x, y in (points[0], points[-1]):
+            self.disc(x, y, thickness / 2, fill)
+
     def text(
         self,
         x: float,
@@ -426,6 +439,10 @@ def _draw_title(
         title = texts.plain("picture_crowd", count=len(reading.faces))
     else:
         title = texts.plain("picture_title")
+    _write_title(pen, frame, title)
+
+
+def _write_title(pen: _Pen, frame: _Frame, title: str) -> None:
     middle = frame.top + frame.height / 2
     pen.text(frame.left + 6, middle, title, size=36, colour=_PALE_INK, width=frame.width - 12)
 
@@ -442,6 +459,9 @@ def _draw_card(pen: _Pen, card: _Card, frame: _Frame, row_height: float, texts: 
         top += _HEADING
     for index, share in enumerate(card.shares):
         row = _Frame(inside.left, top + index * row_height, inside.width, row_height)
+        if share.emotion in card.said:
+            mark = _Frame(row.left - 14, row.top + 3, row.width + 28, row.height - 6)
+            pen.rounded(mark, 14, _SAID)
         _draw_row(pen, card, share, row, texts)
 
 
@@ -503,6 +523,77 @@ def _jpeg(image: Image.Image) -> bytes:
     # Whole chroma: lines of one colour would fray at half of it.
     image.save(output, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return output.getvalue()
+
+
+# Review
+
+
+_CUT_OUT: Final = 860  # units: the side of a kept crop in its picture
+_CARD_HEIGHT: Final = 560
+_UNREADABLE: Final = "?"
+
+
+def review_picture(crop: bytes, crowd: Probabilities, said: Collection[str], texts: Texts) -> bytes:
+    """A JPEG: the kept crop, its face framed, and the blend with what a person said marked.
+
+    A crop that cannot be read leaves its place empty: the feedback can be ruled on all the same.
+    """
+    card = _review_card(crowd, said)
+    mount = _Frame(0, 0, WIDTH, _CUT_OUT + 2 * _MOUNT_MARGIN)
+    photo = _Frame((WIDTH - _CUT_OUT) / 2, _MOUNT_MARGIN, _CUT_OUT, _CUT_OUT)
+    title = _Frame(_MARGIN, mount.bottom + _MARGIN * 0.6, WIDTH - 2 * _MARGIN, _TITLE)
+    height = _card_height(card, _WIDE_ROW)
+    frame = _Frame(_MARGIN, title.bottom + _MARGIN * 0.3, WIDTH - 2 * _MARGIN, height)
+    layout = _Layout(WIDTH, frame.bottom + _MARGIN, mount, photo, title, (frame,), _WIDE_ROW)
+    scale = layout.scale
+    canvas = Image.new("RGB", (round(layout.width * scale), round(layout.height * scale)), _PAPER)
+    canvas.paste(_MOUNT, _pixels(mount, scale))
+    pen = _Pen.over(canvas, scale)
+    image = _kept(crop)
+    if image is None:
+        middle = photo.top + photo.height / 2
+        pen.text(WIDTH / 2, middle, _UNREADABLE, size=240, colour=_PALE_INK, anchor="mm")
+    else:
+        left, top, right, bottom = _pixels(photo, scale)
+        canvas.paste(
+            image.resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top)
+        )
+        margin = _CUT_OUT * (1 - KEPT_FACE / KEPT_SIDE) / 2
+        pen.outline(photo.inset(margin - 2), 24, (0, 0, 0, 90), _LINE * 0.5 + 4)
+        pen.outline(photo.inset(margin), 22, FACE_COLOURS[0], _LINE * 0.5)
+    _write_title(pen, title, texts.plain("picture_review"))
+    _draw_card(pen, card, frame, _WIDE_ROW, texts)
+    pen.lay_over(canvas)
+    return _jpeg(canvas)
+
+
+def review_end_picture(title: str) -> bytes:
+    """A JPEG without any face, which takes the place of the last one: a tick and a line."""
+    scale = LONGEST_SIDE / WIDTH
+    canvas = Image.new("RGB", (LONGEST_SIDE, round(_CARD_HEIGHT * scale)), _PAPER)
+    pen = _Pen.over(canvas, scale)
+    x, y = WIDTH / 2, _CARD_HEIGHT * 0.4
+    pen.disc(x, y, 110, _CONFIRMED)
+    points = [(x - 52, y + 2), (x - 14, y + 42), (x + 54, y - 38)]
+    pen.line(points, 22, (255, 255, 255))
+    pen.text(x, _CARD_HEIGHT * 0.8, title, size=44, anchor="mm", width=WIDTH - 4 * _MARGIN)
+    pen.lay_over(canvas)
+    return _jpeg(canvas)
+
+
+def _review_card(crowd: Probabilities, said: Collection[str]) -> _Card:
+    """The shares of ten people, and what was said though none of the ten would say it."""
+    shares = of_crowd(crowd)
+    told = {share.emotion for share in shares}
+    unheard = tuple(Share(emotion, 0) for emotion in EMOTIONS if emotion in set(said) - told)
+    return _Card((*shares, *unheard), PEOPLE, 1, None, frozenset(said))
+
+
+def _kept(crop: bytes) -> Image.Image | None:
+    try:
+        return Image.fromarray(decode_photo(crop))
+    except PhotoRefused:
+        return None
 
 
 # Statistics

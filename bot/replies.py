@@ -6,6 +6,7 @@ with a picture, `text` is its caption.
 
 import html
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot.blends import Share, of_faces, of_ten_people
+from bot.blends import Share, of_crowd, of_faces, of_ten_people
 from bot.buttons import (
     AskCorrection,
     Button,
@@ -21,13 +22,16 @@ from bot.buttons import (
     Confirm,
     Correct,
     DeclineConsent,
+    EndReview,
     ForgetMe,
     GiveConsent,
     KeepMe,
     Page,
     PickFace,
+    Rule,
     StatisticsRange,
     Undo,
+    Unrule,
     encode,
 )
 from bot.pages import FACES_PER_PAGE, faces_of_page, page_count, page_of_face
@@ -48,9 +52,14 @@ from store.records import (
     Erased,
     Face,
     Feedback,
+    Probabilities,
     Question,
     Reading,
     Recorded,
+    ReviewItem,
+    ReviewReason,
+    RulingOutcome,
+    RulingVerdict,
     Statistics,
     Undone,
 )
@@ -428,8 +437,13 @@ def unknown_command(texts: Texts) -> Reply:
     return Reply(texts.html("unknown_command"))
 
 
-def statistics_reply(texts: Texts, numbers: Statistics, days: int | None) -> Reply:
-    """`/stats`: the chart's caption, with buttons for other ranges."""
+def statistics_reply(
+    texts: Texts, numbers: Statistics, days: int | None, waiting: int = 0
+) -> Reply:
+    """`/stats`: the chart's caption, with buttons for other ranges.
+
+    `waiting` is how many pieces of feedback the administrator can review.
+    """
     title = (
         texts.html("stats_title_ever") if days is None else texts.html("stats_title", count=days)
     )
@@ -448,6 +462,8 @@ def statistics_reply(texts: Texts, numbers: Statistics, days: int | None) -> Rep
         _model(texts, numbers.model_version),
         texts.html("stats_inbox", waiting=numbers.inbox_waiting, parked=numbers.inbox_parked),
     ]
+    if waiting:
+        lines.append(texts.html("stats_review", count=waiting))
     ranges = [(texts.plain("button_days", count=d), StatisticsRange(d)) for d in RANGES]
     ever = (texts.plain("button_ever"), StatisticsRange(None))
     return Reply(_lines(lines), _keyboard([*ranges, ever]))
@@ -456,6 +472,79 @@ def statistics_reply(texts: Texts, numbers: Statistics, days: int | None) -> Rep
 def model_answering(texts: Texts, version: str) -> Reply:
     """Which model version new photos are read with."""
     return Reply(texts.html("model_answering", version=version[:SHORT_DIGEST]))
+
+
+# Review
+
+
+def review_reply(
+    texts: Texts, item: ReviewItem, waiting: int, undoable: int | None = None
+) -> Reply:
+    """The caption of a piece of feedback, with the three rulings.
+
+    `waiting` counts it, too; `undoable` is the feedback whose ruling can be taken back.
+    """
+    lines = [
+        texts.html("review_waiting", count=waiting),
+        _lines(
+            [
+                texts.html("review_blend", blend=_shares_told(texts, of_crowd(item.crowd))),
+                _said_of(texts, item),
+                *_others_said(texts, item),
+            ]
+        ),
+    ]
+    if item.reasons:
+        reasons = [texts.html(_REASONS[reason]) for reason in item.reasons]
+        lines.append(texts.html("review_because", reasons=_list(texts, reasons)))
+    rulings = [
+        (texts.plain(key), Rule(item.feedback_id, verdict)) for key, verdict in _RULING_BUTTONS
+    ]
+    end = (texts.plain("button_end_review"), EndReview())
+    return Reply(
+        _lines(lines, apart=True),
+        _keyboard(rulings, [*_unrule(texts, undoable), end]),
+    )
+
+
+def review_done(texts: Texts, undoable: int | None = None) -> Reply:
+    """Nothing is left; the last ruling can be taken back."""
+    undo = _unrule(texts, undoable)
+    return Reply(texts.html("review_done"), _keyboard(undo) if undo else None)
+
+
+def review_closed(texts: Texts, waiting: int) -> Reply:
+    """The administrator has seen enough, and how many pieces still wait."""
+    left = texts.html("review_waiting", count=waiting)
+    return Reply(texts.html("review_closed", waiting=left))
+
+
+def review_nothing(texts: Texts) -> Reply:
+    """Nothing waits for review."""
+    return Reply(texts.html("review_nothing"))
+
+
+def review_in_private(texts: Texts) -> Reply:
+    """Faces are not shown in a group."""
+    return Reply(texts.html("review_in_private"))
+
+
+def ruled(texts: Texts, outcome: RulingOutcome, verdict: RulingVerdict) -> Reply:
+    """What became of a ruling."""
+    match outcome:
+        case "ruled" | "repeated":
+            return Reply(texts.html(_RULED[verdict]))
+        case "already_ruled":
+            return Reply(texts.html("review_already_ruled"))
+        case "gone":
+            return Reply(texts.html("review_gone"))
+        case "own":
+            return Reply(texts.html("review_own"))
+
+
+def ruling_taken_back(texts: Texts) -> Reply:
+    """The ruling is taken back, and the feedback shown again."""
+    return Reply(texts.html("review_taken_back"))
 
 
 def commands(texts: Texts, *, admin: bool) -> tuple[tuple[str, str], ...]:
@@ -470,10 +559,58 @@ def commands(texts: Texts, *, admin: bool) -> tuple[tuple[str, str], ...]:
     ]
     if admin:
         listed.append(("stats", texts.plain("command_stats")))
+        listed.append(("review", texts.plain("command_review")))
     return tuple(listed)
 
 
 # Parts of replies
+
+
+_REASONS: Final[Mapping[ReviewReason, Key]] = MappingProxyType(
+    {
+        "ring": "review_ring",
+        "streak": "review_streak",
+        "burst": "review_burst",
+        "distrusted": "review_distrusted",
+        "against_confident": "review_against_confident",
+        "disagree": "review_disagree",
+        "unsure": "review_unsure",
+        "alone": "review_alone",
+    }
+)
+_RULED: Final[Mapping[RulingVerdict, Key]] = MappingProxyType(
+    {
+        "accepted": "review_accepted",
+        "rejected": "review_rejected",
+        "skipped": "review_skipped",
+    }
+)
+_RULING_BUTTONS: Final[tuple[tuple[Key, RulingVerdict], ...]] = (
+    ("button_accept", "accepted"),
+    ("button_reject", "rejected"),
+    ("button_skip", "skipped"),
+)
+
+
+def _said_of(texts: Texts, item: ReviewItem) -> Html:
+    date = item.created_at.date().isoformat()
+    said = _emotion_or_mixture(texts, item.emotion, item.shares)
+    if item.kind == "confirmation" and item.shares is None:
+        return texts.html("review_agreed", date=date, emotion=said)
+    return texts.html("review_said", date=date, emotion=said)
+
+
+def _others_said(texts: Texts, item: ReviewItem) -> list[Html]:
+    """What others named on the same face, the commonest first; nothing where there is nobody."""
+    if not item.others:
+        return []
+    counted = Counter(item.others).most_common()
+    shares = [_share(texts, Share(emotion, count)) for emotion, count in counted]
+    return [texts.html("review_others", shares=_list(texts, shares))]
+
+
+def _unrule(texts: Texts, undoable: int | None) -> list[tuple[str, Button]]:
+    return [] if undoable is None else [(texts.plain("button_unrule"), Unrule(undoable))]
 
 
 def _one_face(texts: Texts, reading: Reading, asked: Question | None) -> Html:
@@ -516,7 +653,11 @@ def _crowd_page(texts: Texts, reading: Reading, page: int) -> Html:
 
 
 def _blend(texts: Texts, face: Face) -> Html:
-    first, *others = of_ten_people(face)
+    return _shares_told(texts, of_ten_people(face))
+
+
+def _shares_told(texts: Texts, shares: Sequence[Share]) -> Html:
+    first, *others = shares
     emotion = texts.emotion(first.emotion)
     if not others:
         return texts.html("blend_alone", emotion=emotion)
@@ -595,13 +736,17 @@ def _noted_line(texts: Texts, said: Recorded, alone: bool) -> Html:
 
 
 def _said(texts: Texts, said: Feedback) -> Html:
+    return _emotion_or_mixture(texts, _emotion_of(said), said.shares)
+
+
+def _emotion_or_mixture(texts: Texts, emotion: str, mixture: Probabilities | None) -> Html:
     """The emotion that was named, or the mixture, the largest share first."""
-    if said.shares is None:
-        return Html(html.escape(texts.emotion(_emotion_of(said))))
-    shares = sorted(zip(said.shares, EMOTIONS, strict=True), key=lambda one: -one[0])
+    if mixture is None:
+        return Html(html.escape(texts.emotion(emotion)))
+    shares = sorted(zip(mixture, EMOTIONS, strict=True), key=lambda one: -one[0])
     parts = [
-        texts.html("mixture_part", percent=round(100 * share), emotion=texts.emotion(emotion))
-        for share, emotion in shares
+        texts.html("mixture_part", percent=round(100 * share), emotion=texts.emotion(name))
+        for share, name in shares
         if share > 0
     ]
     return _list(texts, parts)

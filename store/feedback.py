@@ -12,7 +12,7 @@ from store.clock import moment
 from store.emotions import EMOTIONS, top_emotion
 from store.errors import EmotionUnknown, FeedbackUnknown, NotYourFeedback, NotYourReading
 from store.policy import Refused, may_speak
-from store.readings import face_of, landmarks_record, reading
+from store.readings import face_name, face_of, landmarks_record, reading
 from store.records import (
     Face,
     Feedback,
@@ -217,12 +217,21 @@ async def count_feedback(session: AsyncSession, *, since: datetime | None = None
 async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingFace, ...]:
     """Return all feedback that stands, has a crop, and is from somebody who consents; by id."""
     rows = await session.execute(
-        trainable(select(FeedbackRow, FaceRow, FaceRow.crop, ReadingRow.model_version))
+        trainable(
+            select(
+                FeedbackRow,
+                FaceRow,
+                FaceRow.crop,
+                ReadingRow.model_version,
+                ReadingRow.file_unique_id,
+            )
+        )
         .order_by(FeedbackRow.id)
         .execution_options(populate_existing=True)
     )
     return tuple(
-        _training_face(said, face, crop, model_version) for said, face, crop, model_version in rows
+        _training_face(said, face, crop, model_version, face_name(file_unique_id, face.number))
+        for said, face, crop, model_version, file_unique_id in rows
     )
 
 
@@ -252,12 +261,13 @@ def _says(row: FeedbackRow, kind: str, emotion: str, shares: Probabilities | Non
 
 
 def _training_face(
-    said: FeedbackRow, face: FaceRow, crop: bytes | None, model_version: str
+    said: FeedbackRow, face: FaceRow, crop: bytes | None, model_version: str, name: str
 ) -> TrainingFace:
     points = face.crop_landmarks
     return TrainingFace(
         feedback_id=said.id,
         face_id=face.id,
+        face=name,
         reading_id=face.reading_id,
         person_id=said.person_id,
         kind=cast(FeedbackKind, said.kind),

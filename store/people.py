@@ -82,6 +82,22 @@ async def mark_consent_asked(
     return cast(CursorResult[Any], changed).rowcount == 1
 
 
+async def ask_to_forget(
+    session: AsyncSession, person_id: int, *, now: datetime | None = None
+) -> None:
+    """Note that the person is asked now whether to erase everything; they must have been seen."""
+    row = await session.get_one(PersonRow, person_id, populate_existing=True)
+    row.forget_asked_at = moment(now)
+    await session.flush()
+
+
+async def keep_after_all(session: AsyncSession, person_id: int) -> None:
+    """Note that the person wants nothing erased; nobody of that id is no error."""
+    await session.execute(
+        update(PersonRow).where(PersonRow.person_id == person_id).values(forget_asked_at=None)
+    )
+
+
 async def set_consent(
     session: AsyncSession,
     person_id: int,
@@ -222,4 +238,5 @@ def _record(row: PersonRow) -> Person:
         consent=cast(Consent, row.consent),
         consent_at=row.consent_at,
         first_seen_at=row.first_seen_at,
+        forget_asked_at=row.forget_asked_at,
     )

@@ -110,6 +110,11 @@ async def set_reply_message(session: AsyncSession, reading_id: str, message_id: 
     )
 
 
+def face_name(file_unique_id: str, number: int) -> str:
+    """Return what a face is called, whoever sent its photo; `file_unique_id` is Telegram's."""
+    return f"{file_unique_id}#{number}"
+
+
 def face_of(about: Reading, number: int) -> Face:
     """Return the reading's face of this number.
 

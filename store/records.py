@@ -10,8 +10,13 @@ ReadingStatus: TypeAlias = Literal["read", "no_face", "face_too_small", "unreada
 FeedbackKind: TypeAlias = Literal["confirmation", "correction", "retraction"]
 FeedbackSource: TypeAlias = Literal["text", "button", "reaction", "edit"]
 QuestionKind: TypeAlias = Literal["which_face", "which_emotion", "which_of_two"]
+RulingVerdict: TypeAlias = Literal["accepted", "rejected", "skipped"]
 VersionState: TypeAlias = Literal["candidate", "current", "retired", "rejected"]
 VersionEvent: TypeAlias = Literal["registered", "promoted", "rolled_back", "rejected"]
+RulingOutcome: TypeAlias = Literal["ruled", "repeated", "already_ruled", "gone", "own"]
+ReviewReason: TypeAlias = Literal[
+    "ring", "streak", "burst", "distrusted", "against_confident", "disagree", "unsure", "alone"
+]
 RunState: TypeAlias = Literal["running", "finished", "failed"]
 Box: TypeAlias = tuple[float, float, float, float]
 Landmarks: TypeAlias = tuple[tuple[float, float], ...]
@@ -39,13 +44,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who wrote to the bot; `person_id` is Telegram's user id."""
+    """Somebody who wrote to the bot; `person_id` is Telegram's user id.
+
+    `forget_asked_at`: the bot asked then whether to erase everything, and has no answer.
+    """
 
     person_id: int
     language: str | None
     consent: Consent
     consent_at: datetime | None
     first_seen_at: datetime
+    forget_asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -196,13 +205,15 @@ class FeedbackCounts:
 class TrainingFace:
     """One piece of active feedback from somebody who consents, with the face that it is about.
 
-    `crop` is an encoded image; `crop_landmarks` are (5, 2) in px of the crop where they were kept;
-    `crowd` and `label` are what `model_version` answered; `shares` are seven, where the person
-    named a mixture and `emotion` is its largest.
+    `face` is equal for the same face of the same photo, whoever sent it. `crop` is an encoded
+    image; `crop_landmarks` are (5, 2) in px of the crop where they were kept; `crowd` and `label`
+    are what `model_version` answered; `shares` are seven, where the person named a mixture and
+    `emotion` is its largest.
     """
 
     feedback_id: int
     face_id: int
+    face: str
     reading_id: str
     person_id: int
     kind: FeedbackKind
@@ -214,6 +225,45 @@ class TrainingFace:
     crop_landmarks: Landmarks | None
     created_at: datetime
     shares: Probabilities | None = None
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """One piece of feedback that waits for an admin's ruling, without any trace of who gave it.
+
+    `crop` is an encoded image of the face; `crowd` is what was answered; `shares` are seven, where
+    a mixture was named, and `emotion` is then the largest. `others` are what other people named on
+    the same face, one emotion a person; `reasons` say why it is shown, the weightiest first.
+    """
+
+    feedback_id: int
+    crop: bytes
+    crowd: Probabilities
+    kind: FeedbackKind
+    emotion: str
+    shares: Probabilities | None
+    others: tuple[str, ...]
+    reasons: tuple[ReviewReason, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReviewCounts:
+    """How many pieces of feedback wait for a ruling, and how many were accepted or rejected."""
+
+    waiting: int
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The newest word of an admin on a piece of feedback; `admin_id` None: they were erased."""
+
+    feedback_id: int
+    verdict: RulingVerdict
+    admin_id: int | None
+    at: datetime
 
 
 @dataclass(frozen=True)

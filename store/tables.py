@@ -111,6 +111,7 @@ class PersonRow(Base):
     consent: Mapped[str] = mapped_column(String(16))
     consent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    forget_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class InboxRow(Base):

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.emotions import EMOTIONS
 from store.feedback import trainable
-from store.records import FeedbackKind
-from store.rulings import RulingVerdict
+from store.readings import face_name
+from store.records import FeedbackKind, RulingVerdict
 from store.tables import FaceRow, FeedbackRow, ReadingRow, RulingRow
 
 if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and seldom needs it
@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and
     Array: TypeAlias = NDArray[np.float64]
     Places: TypeAlias = NDArray[np.int64]
 
-Reason: TypeAlias = Literal["rejected", "burst", "streak", "ring", "distrusted"]
-"""Why a piece waits for an admin, or was turned down by one."""
+Reason: TypeAlias = Literal["burst", "streak", "ring", "distrusted"]
+"""Why a piece waits for an admin."""
 
 _ROUNDS: Final = 8
 """Trust depends on others' trust; by then it has settled to the third digit."""
@@ -70,6 +70,7 @@ class TrustPolicy:
         full: A person's pieces weigh 1 from this much trust on, and in proportion below.
         confident: A reading whose top emotion has at least this share is evidence.
         reading_people: How many people's votes a confident reading is worth as evidence.
+        unsure_people: The same for the others, which count in a person's favour alone.
         spread: How much people disagree about one face: pseudo-votes for the emotions' overall
             shares beside what is known of the face.
         credit: Most evidence for a person that is remembered, nats: weeks of honesty do not pay
@@ -80,7 +81,7 @@ class TrustPolicy:
         person_most: Weight of one person in one retrain, at most.
         day_most: Weight of one person's pieces of one UTC day, at most.
         burst_photos: More photos than this ...
-        burst_within: ... spoken about within this time are a burst.
+        burst_seconds: ... spoken about within this time are a burst.
         streak: So many times the same emotion against confident readings of at least two others,
             and three times as often against as with them, is a streak.
         ring_people: A substitution is systematic if at least so many people make it ...
@@ -91,6 +92,7 @@ class TrustPolicy:
     full: float = 0.75
     confident: float = 0.8
     reading_people: float = 8.0
+    unsure_people: float = 2.0
     spread: float = 1.0
     credit: float = 4.0
     accepted: float = 1.5
@@ -99,10 +101,13 @@ class TrustPolicy:
     person_most: float = 40.0
     day_most: float = 20.0
     burst_photos: int = 12
-    burst_within: timedelta = timedelta(minutes=2)
+    burst_seconds: float = 120.0
     streak: int = 4
     ring_people: int = 5
     ring_excess: float = 3.0
+
+
+DEFAULT_TRUST: Final = TrustPolicy()
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,6 @@ class Trusted:
     weights: Mapping[int, float]
     quarantined: Mapping[int, Reason]
     people: Mapping[int, float]
-
-
-def face_name(file_unique_id: str, number: int) -> str:
-    """Return what a face is called, whoever sent its photo; `file_unique_id` is Telegram's."""
-    return f"{file_unique_id}#{number}"
 
 
 async def voices(session: AsyncSession) -> tuple[Voice, ...]:
@@ -162,7 +162,7 @@ def one_hot(emotion: str) -> tuple[float, ...]:
     return tuple(float(emotion == name) for name in EMOTIONS)
 
 
-def weigh(said: Sequence[Voice], policy: TrustPolicy = TrustPolicy()) -> Trusted:
+def weigh(said: Sequence[Voice], policy: TrustPolicy = DEFAULT_TRUST) -> Trusted:
     """Return how much every piece counts; the order of `said` does not matter."""
     if not said:
         return Trusted({}, {}, {})
@@ -283,22 +283,39 @@ class _Evidence:
         import numpy as np
 
         nats = self.nats()
+        favours = self._favours()
         for _ in range(_ROUNDS):
-            trust = {person: self._trust(nats[places]) for person, places in self.pieces.items()}
+            trust = {
+                person: self._trust(nats[places], favours[person])
+                for person, places in self.pieces.items()
+            }
             weights = np.array([trust[voice.person_id] for voice in self.ordered])
             nats = self.nats(weights)
         return trust, nats
 
-    def _trust(self, nats: "Array") -> float:
-        """Trust in a person whose pieces say these, oldest first.
+    def _favours(self) -> dict[int, float]:
+        """What unsure readings say for each person in all, nats; never anything against them."""
+        import numpy as np
+
+        usual = self._policy.spread * self.usual
+        expected = usual + self._policy.unsure_people * self.crowd
+        expected /= expected.sum(axis=1, keepdims=True)
+        ratio = (self.shares * expected).sum(axis=1) / (self.shares * self.usual).sum(axis=1)
+        nats = np.where(self.confident, 0.0, np.log(ratio))
+        return {
+            person: max(0.0, float(nats[places].sum())) for person, places in self.pieces.items()
+        }
+
+    def _trust(self, nats: "Array", favour: float) -> float:
+        """Trust in a person whose pieces say these, oldest first, beside what unsure readings say.
 
         The lower of both directions in time: credit is bounded, so what came before cannot pay
         for what came later, nor the other way round.
         """
-        start = math.log(self._policy.newcomer / (1 - self._policy.newcomer))
+        start = favour + math.log(self._policy.newcomer / (1 - self._policy.newcomer))
         ends = []
         for direction in (nats, nats[::-1]):
-            score = start
+            score = min(start, self._policy.credit)
             for piece in direction:
                 score = min(score + float(piece), self._policy.credit)
             ends.append(score)
@@ -381,8 +398,9 @@ def _bursts(evidence: _Evidence, policy: TrustPolicy) -> list[int]:
         photos: Counter[str] = Counter()
         for last, place in enumerate(places):
             photos[_photo(evidence.ordered[place])] += 1
-            moment = evidence.ordered[place].created_at
-            while moment - evidence.ordered[places[first]].created_at > policy.burst_within:
+            within = timedelta(seconds=policy.burst_seconds)
+            earliest = evidence.ordered[place].created_at - within
+            while evidence.ordered[places[first]].created_at < earliest:
                 gone = _photo(evidence.ordered[places[first]])
                 photos[gone] -= 1
                 if not photos[gone]:

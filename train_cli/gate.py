@@ -38,12 +38,14 @@ class PairedFaces:
         before: (N, 7), what the current version says.
         after: (N, 7), what the candidate says.
         people: int (N,), whose face it is; faces of one person are not independent.
+        weights: (N,), how much what was said of each face counts; None: all the same.
     """
 
     said: Array
     before: Array
     after: Array
     people: NDArray[np.int64]
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.people), EMOTION_COUNT)
@@ -52,6 +54,8 @@ class PairedFaces:
                 raise ValueError(f"{name} is {rows.shape}, not {shape}")
             if not np.isfinite(rows).all() or (rows < 0).any():
                 raise ValueError(f"{name} holds what is no share")
+        if self.weights is not None and self.weights.shape != self.people.shape:
+            raise ValueError(f"weights are {self.weights.shape}, not {self.people.shape}")
 
     def __len__(self) -> int:
         return len(self.people)
@@ -206,6 +210,8 @@ def _on_holdout(faces: PairedFaces | None, policy: GatePolicy) -> Iterator[Check
         yield Check("better_on_holdout", False, "without held-out feedback nothing shows progress")
         return
     gain = log_loss(faces.said, faces.before) - log_loss(faces.said, faces.after)
+    if faces.weights is not None:
+        gain = gain * faces.weights / faces.weights.mean()
     p = sign_flip_p(gain, faces.people)
     mean = float(gain.mean())
     direction = "fell" if mean >= 0 else "rose"

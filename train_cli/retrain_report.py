@@ -4,7 +4,7 @@ Pure: arrays and dataclasses in, dataclasses and lines of text out.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_model.emotions import EMOTIONS
 from fer_model.versions import SHORT_DIGEST
+from store.trust import Trusted, Voice
 from train_cli.gate import Verdict, calibration_error, log_loss, matches
 
 Array = NDArray[np.float64]
@@ -56,6 +57,25 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Weighing:
+    """How many pieces of feedback count how much, by trust.
+
+    Attributes:
+        full: They count 1.
+        lowered: They count less.
+        over_cap: They do not, for their giver has said enough, or has said something newer.
+        rejected: They do not, by an admin's ruling.
+        quarantined: They do not until an admin has ruled, by reason.
+    """
+
+    full: int
+    lowered: int
+    over_cap: int
+    rejected: int
+    quarantined: dict[str, int]
+
+
+@dataclass(frozen=True)
 class RetrainReport:
     """What a retrain did, and what the gate says; nothing in it is about a person.
 
@@ -65,6 +85,7 @@ class RetrainReport:
         kept_by: What held the rest in place.
         trained_faces: Feedback faces learnt from.
         holdout_faces: Feedback faces kept apart.
+        weighing: What trust made of the pieces; None: every piece counted 1.
         trained: Both versions on the faces that were learnt from.
         holdout: Both on the faces that were kept apart.
         base: Both on the base validation split.
@@ -86,6 +107,7 @@ class RetrainReport:
     kept_by: Literal["distillation", "replay"]
     trained_faces: int
     holdout_faces: int
+    weighing: Weighing | None
     trained: Comparison
     holdout: Comparison | None
     base: Comparison | None
@@ -161,6 +183,7 @@ def in_words(report: RetrainReport) -> list[str]:
     """The report as lines that a person reads, the verdict last."""
     lines = [
         _what_was_given(report),
+        weighed_in_words(report.weighing),
         _what_was_done(report),
         *_side_by_side("faces learnt from", report.trained),
         *_side_by_side("held-out feedback", report.holdout),
@@ -192,6 +215,36 @@ def _what_was_given(report: RetrainReport) -> str:
     if report.unreadable:
         line += f"; {_counted(report.unreadable, 'unreadable crop')} left out"
     return line
+
+
+def weighed(said: Sequence[Voice], trusted: Trusted) -> Weighing:
+    """How many pieces count how much."""
+    weights = trusted.weights.values()
+    rejected = sum(voice.ruling == "rejected" for voice in said)
+    without = sum(weight == 0 for weight in weights)
+    return Weighing(
+        full=sum(weight == 1 for weight in weights),
+        lowered=sum(0 < weight < 1 for weight in weights),
+        over_cap=without - rejected - len(trusted.quarantined),
+        rejected=rejected,
+        quarantined=dict(Counter(trusted.quarantined.values()).most_common()),
+    )
+
+
+def weighed_in_words(weighing: Weighing | None) -> str:
+    """What trust made of the pieces, as one line."""
+    if weighing is None:
+        return "trust: not asked, every piece counts 1"
+    parts = [f"{_counted(weighing.full, 'piece')} in full", f"{weighing.lowered} for less"]
+    if weighing.quarantined:
+        reasons = ", ".join(f"{count} {name}" for name, count in weighing.quarantined.items())
+        waiting = sum(weighing.quarantined.values())
+        parts.append(f"{waiting} not until an admin has ruled ({reasons})")
+    if weighing.rejected:
+        parts.append(f"{weighing.rejected} rejected by an admin")
+    if weighing.over_cap:
+        parts.append(f"{weighing.over_cap} over a cap or said anew")
+    return "trust: counting " + ", ".join(parts)
 
 
 def _what_was_done(report: RetrainReport) -> str:

@@ -34,9 +34,10 @@ from fer_model.versions import (
     write_version,
 )
 from fer_model.versions import ModelVersion as VersionOnDisk
-from store import feedback, runs, versions
+from store import feedback, runs, trust, versions
 from store.engine import Database
 from store.records import ModelVersion
+from store.trust import DEFAULT_TRUST, TrustPolicy, weigh
 from train_cli.errors import RunRefused, TookTooLong, in_one_line
 from train_cli.gate import (
     GatePolicy,
@@ -50,9 +51,11 @@ from train_cli.registry import HeldLease, current_version, trained_people, versi
 from train_cli.retrain_report import (
     Answers,
     RetrainReport,
+    Weighing,
     changed_answers,
     compare,
     headline_figures,
+    weighed,
 )
 from train_cli.splits import FaceSet, load_split
 from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets, voted_faces
@@ -91,6 +94,7 @@ class RetrainSettings:
         pseudo_votes: How many people the current version's blend counts as.
         learning: How the members move; its seed is replaced by `seed`.
         policy: What the gate asks for.
+        trust: How much each piece of feedback counts; None: every piece counts 1.
     """
 
     models: Path
@@ -101,6 +105,7 @@ class RetrainSettings:
     pseudo_votes: float = PSEUDO_VOTES
     learning: LearningSettings = field(default_factory=LearningSettings)
     policy: GatePolicy = field(default_factory=GatePolicy)
+    trust: TrustPolicy | None = field(default_factory=TrustPolicy)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Plan:
         people: Who gave it.
         unreadable: Faces whose crop cannot be read.
         looked_at: Ids of all of it.
+        weighing: What trust made of it; None: every piece counts 1.
     """
 
     current: ModelVersion
@@ -126,6 +132,7 @@ class Plan:
     people: int
     unreadable: int
     looked_at: tuple[int, ...]
+    weighing: Weighing | None
 
 
 @dataclass(frozen=True)
@@ -144,8 +151,8 @@ class Watcher:
     on_step: Callable[[int, int, float], None] = unheard
 
 
-async def plan_retrain(database: Database) -> Plan:
-    """What a retrain would do now; only reads.
+async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_TRUST) -> Plan:
+    """What a retrain would do now; only reads. Without a policy, every piece counts 1.
 
     Raises:
         NoCurrentVersion: None is registered yet, so nobody can have said anything.
@@ -153,8 +160,11 @@ async def plan_retrain(database: Database) -> Plan:
     async with database.readers() as session:
         current = await versions.current_version(session)
         said = await feedback.active_feedback_for_training(session)
+        voices = await trust.voices(session)
         known = await trained_people(session, current)
-    faces, unreadable = await asyncio.to_thread(voted_faces, said)
+    trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
+    weights = None if trusted is None else trusted.weights
+    faces, unreadable = await asyncio.to_thread(voted_faces, said, weights)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,
@@ -165,6 +175,7 @@ async def plan_retrain(database: Database) -> Plan:
         people=len({piece.person_id for piece in said}),
         unreadable=unreadable,
         looked_at=tuple(piece.feedback_id for piece in said),
+        weighing=None if trusted is None else weighed(voices, trusted),
     )
 
 
@@ -209,7 +220,7 @@ async def retrain(
         run = await runs.start_run(session, RUN_KIND, _arguments(settings), lease=lease.lease)
     try:
         await current_version(database)
-        plan = await plan_retrain(database)
+        plan = await plan_retrain(database, settings.trust)
         if not plan.division.training:
             async with database.sessions.begin() as session:
                 await runs.finish_run(session, run.run_id, {"candidate": None}, lease=lease.lease)
@@ -375,12 +386,14 @@ class _Retrain:
             if len(said)
         }
         people = {"holdout": plan.division.holdout_people}
+        weights = {"holdout": np.array([face.votes.sum() for face in self._holdout])}
         paired = {
             name: PairedFaces(
                 votes[name],
                 before[name].crowd,
                 after[name].crowd,
                 people.get(name, np.arange(len(votes[name]))),
+                weights.get(name),
             )
             for name in ("holdout", "base")
             if name in compared
@@ -401,6 +414,7 @@ class _Retrain:
             kept_by="replay" if replayed else "distillation",
             trained_faces=len(self._training),
             holdout_faces=len(self._holdout),
+            weighing=plan.weighing,
             trained=compared["trained"],
             holdout=compared.get("holdout"),
             base=compared.get("base"),
@@ -428,6 +442,7 @@ def _arguments(settings: RetrainSettings) -> dict[str, object]:
         "pseudo_votes": settings.pseudo_votes,
         "learning": asdict(settings.learning),
         "policy": asdict(settings.policy),
+        "trust": None if settings.trust is None else asdict(settings.trust),
     }
 
 

@@ -3,9 +3,10 @@
 A correction is one more vote: it moves a face's target, it does not overturn it. Knows no networks.
 """
 
+import contextlib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from fer_model.alignment import face_of_kept
 from fer_model.emotions import EMOTIONS
 from fer_model.errors import PhotoRefused
 from store.records import TrainingFace
+from store.trust import one_hot
 
 PSEUDO_VOTES: Final = 3.0
 """How many people the current version's blend counts as: with three, one voice has a quarter."""
@@ -27,13 +29,13 @@ HOLDOUT_PEOPLE: Final = 8
 
 @dataclass(frozen=True)
 class VotedFace:
-    """One face with everything that stands about it.
+    """One face with everything that counts about it, whoever sent its photo.
 
     Attributes:
-        face_id: Its row.
-        feedback_ids: The feedback that stands about it.
+        face_id: The first of its rows.
+        feedback_ids: The feedback that counts.
         people: Who gave it.
-        votes: (7,), how many people named each emotion.
+        votes: (7,), how many people named each emotion, everybody as much as they are trusted.
         kinds: How many confirmations and corrections.
         crop: uint8 (S, S, 3), as the engine is given it.
     """
@@ -61,24 +63,36 @@ class Division:
     holdout_people: NDArray[np.int64]
 
 
-def voted_faces(feedback: Iterable[TrainingFace]) -> tuple[tuple[VotedFace, ...], int]:
-    """The faces that feedback speaks about, by id, and how many have a crop that is unreadable."""
-    by_face: dict[int, list[TrainingFace]] = defaultdict(list)
+def voted_faces(
+    feedback: Iterable[TrainingFace], weights: Mapping[int, float] | None = None
+) -> tuple[tuple[VotedFace, ...], int]:
+    """The faces that feedback speaks about, by id, and how many have a crop that is unreadable.
+
+    The same face of the same photo is one face, whoever sent it. A face about which nothing counts
+    is left out.
+
+    Args:
+        feedback: What stands.
+        weights: How much each piece counts, by feedback id, others not at all; None: every piece
+            counts 1.
+    """
+    by_face: dict[str, list[TrainingFace]] = defaultdict(list)
     for said in feedback:
-        by_face[said.face_id].append(said)
+        if weights is None or weights.get(said.feedback_id, 0.0) > 0:
+            by_face[said.face].append(said)
     faces, unreadable = [], 0
-    for face_id, voices in sorted(by_face.items()):
-        try:
-            crop = face_of_kept(voices[0].crop)
-        except PhotoRefused:
+    for voices in by_face.values():
+        crop = _readable(voices)
+        if crop is None:
             unreadable += 1
             continue
         votes = np.zeros(len(EMOTIONS))
         for voice in voices:
-            votes[EMOTIONS.index(voice.emotion)] += 1
+            weight = 1.0 if weights is None else weights[voice.feedback_id]
+            votes += weight * np.array(voice.shares or one_hot(voice.emotion))
         faces.append(
             VotedFace(
-                face_id=face_id,
+                face_id=min(voice.face_id for voice in voices),
                 feedback_ids=tuple(voice.feedback_id for voice in voices),
                 people=tuple(sorted({voice.person_id for voice in voices})),
                 votes=votes,
@@ -86,7 +100,15 @@ def voted_faces(feedback: Iterable[TrainingFace]) -> tuple[tuple[VotedFace, ...]
                 crop=crop,
             )
         )
-    return tuple(faces), unreadable
+    return tuple(sorted(faces, key=lambda face: face.face_id)), unreadable
+
+
+def _readable(voices: Iterable[TrainingFace]) -> NDArray[np.uint8] | None:
+    """The face as it was kept for the first of them whose crop can be read."""
+    for voice in voices:
+        with contextlib.suppress(PhotoRefused):
+            return face_of_kept(voice.crop)
+    return None
 
 
 def vote_targets(

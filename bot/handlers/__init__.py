@@ -9,7 +9,7 @@ from telegram.ext import (
 )
 
 from bot.context import FeelbackApplication
-from bot.handlers import commands, feedback, others, photos, presses, reactions, statistics
+from bot.handlers import commands, feedback, others, photos, presses, reactions, review, statistics
 from bot.handlers.addressed import ADDRESSED
 from bot.handlers.downloads import IMAGE_DOCUMENT
 
@@ -31,6 +31,7 @@ def register(application: FeelbackApplication) -> None:
     add(CommandHandler("forgetme", commands.forget_me, SENT))
     add(CommandHandler("model", commands.model, SENT))
     add(CommandHandler("stats", statistics.stats, SENT))
+    add(CommandHandler("review", review.review, SENT))
     add(MessageHandler(SENT & filters.COMMAND, commands.unknown))
     add(MessageHandler((SENT | EDITED) & PHOTO, photos.read_photo))
     add(MessageHandler(SENT & filters.TEXT, feedback.hear_text))

@@ -9,6 +9,7 @@ from bot.handlers.people import greet
 from bot.handlers.sending import say
 from bot.handlers.statistics import is_admin
 from bot.replies import Reply
+from store import people
 
 
 async def start(update: Update, context: Context) -> None:
@@ -19,7 +20,7 @@ async def start(update: Update, context: Context) -> None:
 
 
 async def help_(update: Update, context: Context) -> None:
-    """Says what one can say and do; administrators are told of `/stats`."""
+    """Says what one can say and do; administrators are told of `/stats` and `/review`."""
     user = update.effective_user
     if user is not None:
         _, texts = await greet(context, user)
@@ -53,7 +54,9 @@ async def model(update: Update, context: Context) -> None:
 async def forget_me(update: Update, context: Context) -> None:
     """Asks whether everything about the person shall be erased."""
     if update.effective_user is not None:
-        _, texts = await greet(context, update.effective_user)
+        person, texts = await greet(context, update.effective_user)
+        async with context.services.database.sessions.begin() as session:
+            await people.ask_to_forget(session, person.person_id)
         await _answer(update, context, replies.forget_question(texts))
 
 

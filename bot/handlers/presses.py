@@ -17,13 +17,16 @@ from bot.buttons import (
     Confirm,
     Correct,
     DeclineConsent,
+    EndReview,
     ForgetMe,
     GiveConsent,
     KeepMe,
     Page,
     PickFace,
+    Rule,
     StatisticsRange,
     Undo,
+    Unrule,
     decode,
 )
 from bot.context import Context
@@ -32,6 +35,7 @@ from bot.handlers.consent import after_feedback, keep_faces
 from bot.handlers.deletion import empty_log
 from bot.handlers.downloads import DownloadRefused, fetch
 from bot.handlers.people import greet
+from bot.handlers.review import next_review, review_again, review_closed
 from bot.handlers.sending import (
     change_keyboard,
     change_picture,
@@ -45,14 +49,14 @@ from bot.pages import page_count, page_of_face
 from bot.replies import Reply
 from bot.texts import Texts
 from bot.understanding import Confirmation, Correction
-from store import feedback, people, questions, readings
+from store import feedback, people, questions, readings, rulings
 from store.errors import (
     FeedbackUnknown,
     NotYourFeedback,
     QuestionUnknown,
     ReadingUnknown,
 )
-from store.records import Person, Reading, Undone
+from store.records import Person, Reading, RulingVerdict, Undone
 
 # A reader of another chat ends within moments; until then the log cannot be emptied.
 LAST_WORD_PAUSES_S = (0.5, 2.0, 5.0)
@@ -159,6 +163,8 @@ async def _do(pressed: Press, button: Button | None) -> Toast:
             return await _undo(pressed, feedback_id)
         case StatisticsRange(days):
             return await _change_range(pressed, days)
+        case Rule() | Unrule() | EndReview():
+            return await _review(pressed, button)
         case GiveConsent() | DeclineConsent() | ForgetMe() | KeepMe():
             return await _decide(pressed, button)
         case None:
@@ -351,6 +357,8 @@ async def _decide(
         case ForgetMe():
             await _forget(pressed)
         case KeepMe():
+            async with pressed.context.services.database.sessions.begin() as session:
+                await people.keep_after_all(session, pressed.person.person_id)
             await pressed.replace_message(replies.not_forgotten(pressed.texts))
     return None
 
@@ -414,14 +422,62 @@ async def _change_range(pressed: Press, days: int | None) -> Toast:
     if not is_admin(pressed.context, pressed.query.from_user):
         return replies.not_admin(pressed.texts)
     await pressed.answer()
-    chart, caption = await chart_of(pressed.context, pressed.texts, days)
+    chart, caption = await chart_of(pressed.context, pressed.texts, pressed.person.person_id, days)
     await _replace_picture(pressed, chart, caption)
     return None
 
 
-async def _replace_picture(pressed: Press, picture: bytes, caption: Reply) -> None:
+async def _review(pressed: Press, button: Rule | Unrule | EndReview) -> Toast:
+    """Writes the ruling down and puts the next piece of feedback in the place of this one.
+
+    Whatever was ruled on or erased meanwhile is said over the button; then comes the next.
+    """
+    if not is_admin(pressed.context, pressed.query.from_user):
+        return replies.not_admin(pressed.texts)
+    if pressed.chat_id != pressed.person.person_id:
+        return replies.review_in_private(pressed.texts)
+    match button:
+        case Rule(feedback_id, verdict):
+            await _rule(pressed, feedback_id, verdict)
+        case Unrule(feedback_id):
+            await _unrule(pressed, feedback_id)
+        case EndReview():
+            await pressed.answer()
+            admin_id = pressed.person.person_id
+            end = await review_closed(pressed.context, pressed.texts, admin_id)
+            await _replace_picture(pressed, *end, protected=True)
+    return None
+
+
+async def _rule(pressed: Press, feedback_id: int, verdict: RulingVerdict) -> None:
+    admin_id = pressed.person.person_id
+    async with pressed.context.services.database.sessions.begin() as session:
+        outcome = await rulings.rule_in_review(session, feedback_id, verdict, admin_id=admin_id)
+    await pressed.answer(replies.ruled(pressed.texts, outcome, verdict))
+    undoable = feedback_id if outcome in ("ruled", "repeated") else None
+    shown = await next_review(pressed.context, pressed.texts, admin_id, undoable)
+    await _replace_picture(pressed, *shown, protected=True)
+
+
+async def _unrule(pressed: Press, feedback_id: int) -> None:
+    admin_id = pressed.person.person_id
+    async with pressed.context.services.database.sessions.begin() as session:
+        outcome = await rulings.take_back(session, feedback_id, admin_id=admin_id)
+    if outcome in ("ruled", "repeated"):
+        await pressed.answer(replies.ruling_taken_back(pressed.texts))
+        shown = await review_again(pressed.context, pressed.texts, admin_id, feedback_id)
+    else:
+        await pressed.answer(replies.ruled(pressed.texts, outcome, "skipped"))
+        shown = await next_review(pressed.context, pressed.texts, admin_id, None)
+    await _replace_picture(pressed, *shown, protected=True)
+
+
+async def _replace_picture(
+    pressed: Press, picture: bytes, caption: Reply, *, protected: bool = False
+) -> None:
     bot, message = pressed.context.bot, pressed.message
     if message is None or not await change_picture(
         bot, pressed.chat_id, message.message_id, picture, caption
     ):
-        await show(bot, pressed.chat_id, picture, caption, pressed.message_id)
+        to = pressed.message_id
+        await show(bot, pressed.chat_id, picture, caption, to, protected=protected)

@@ -37,9 +37,18 @@ async def say(bot: FeelbackBot, chat_id: int, reply: Reply, to: int | None = Non
 
 
 async def show(
-    bot: FeelbackBot, chat_id: int, picture: bytes, caption: Reply, to: int | None = None
+    bot: FeelbackBot,
+    chat_id: int,
+    picture: bytes,
+    caption: Reply,
+    to: int | None = None,
+    *,
+    protected: bool = False,
 ) -> Message:
-    """Send a picture with its caption; the words alone where Telegram will not take the picture."""
+    """Send a picture with its caption; the words alone where Telegram will not take the picture.
+
+    A `protected` one cannot be forwarded or saved, nor can what later takes its place.
+    """
     try:
         return await bot.send_photo(
             chat_id,
@@ -48,6 +57,7 @@ async def show(
             parse_mode=PARSE_MODE,
             reply_markup=caption.keyboard,
             reply_parameters=_reply_to(to),
+            protect_content=protected or None,
         )
     except BadRequest as error:
         log.warning("picture refused", reason=error.message)

@@ -11,6 +11,7 @@ from bot.handlers.people import greet
 from bot.handlers.sending import say, show, typing
 from bot.replies import Reply
 from bot.texts import Texts
+from store.reviews import review_counts
 from store.statistics import statistics
 
 FIRST_RANGE_DAYS = 30
@@ -29,7 +30,7 @@ async def stats(update: Update, context: Context) -> None:
         await say(context.bot, message.chat_id, replies.not_admin(texts), message.message_id)
         return
     async with typing(context.bot, message.chat_id):
-        chart, caption = await chart_of(context, texts, FIRST_RANGE_DAYS)
+        chart, caption = await chart_of(context, texts, user.id, FIRST_RANGE_DAYS)
         await show(context.bot, message.chat_id, chart, caption, message.message_id)
 
 
@@ -38,10 +39,13 @@ def is_admin(context: Context, user: User) -> bool:
     return user.id in context.services.settings.admin_ids
 
 
-async def chart_of(context: Context, texts: Texts, days: int | None) -> tuple[bytes, Reply]:
+async def chart_of(
+    context: Context, texts: Texts, admin_id: int, days: int | None
+) -> tuple[bytes, Reply]:
     """Return the chart of the last days, or of all time, and its caption."""
     since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     async with context.services.database.readers() as session:
         numbers = await statistics(session, since=since)
+        reviews = await review_counts(session, admin_id=admin_id)
     chart = await asyncio.to_thread(pictures.statistics_chart, numbers, texts)
-    return chart, replies.statistics_reply(texts, numbers, days)
+    return chart, replies.statistics_reply(texts, numbers, days, reviews.waiting)

@@ -19,6 +19,7 @@ KINDS = ("which_face", "which_emotion")
 
 def upgrade() -> None:
     """Add two tables and the columns; rows from before have nothing in them."""
+    op.add_column("people", sa.Column("forget_asked_at", MOMENT, nullable=True))
     op.add_column("feedback", sa.Column("shares", sa.JSON(), nullable=True))
     op.add_column("model_versions", sa.Column("person_erased_at", MOMENT, nullable=True))
     op.add_column("model_versions", sa.Column("deleted_at", MOMENT, nullable=True))
@@ -79,6 +80,7 @@ def downgrade() -> None:
     op.drop_column("model_versions", "deleted_at")
     op.drop_column("model_versions", "person_erased_at")
     op.drop_column("feedback", "shares")
+    op.drop_column("people", "forget_asked_at")
 
 
 def _kinds(questions: BatchOperations, kinds: Sequence[str]) -> None:

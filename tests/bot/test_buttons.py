@@ -12,13 +12,16 @@ from bot.buttons import (
     Confirm,
     Correct,
     DeclineConsent,
+    EndReview,
     ForgetMe,
     GiveConsent,
     KeepMe,
     Page,
     PickFace,
+    Rule,
     StatisticsRange,
     Undo,
+    Unrule,
     decode,
     encode,
 )
@@ -41,6 +44,11 @@ BUTTONS: tuple[Button, ...] = (
     KeepMe(),
     StatisticsRange(7),
     StatisticsRange(None),
+    Rule(123_456_789, "accepted"),
+    Rule(123_456_789, "rejected"),
+    Rule(7, "skipped"),
+    Unrule(123_456_789),
+    EndReview(),
 )
 
 
@@ -62,6 +70,7 @@ def test_longest_button_fits_into_64_bytes() -> None:
     longest = max(EMOTIONS, key=len)
     assert len(encode(Correct(reading_id, 999_999, longest)).encode()) <= 64
     assert len(encode(Undo(10**18 - 1)).encode()) <= 64
+    assert len(encode(Rule(10**18 - 1, "accepted")).encode()) <= 64
 
 
 def test_button_that_would_not_fit_is_an_error() -> None:
@@ -94,6 +103,9 @@ def test_button_that_would_not_fit_is_an_error() -> None:
         "1:undo:99999999999999999999",
         "1:stats:0",
         "1:agree:1",
+        "1:rule:7:maybe",
+        "1:rule:7",
+        "1:rule:0:accepted",
         "1:unknown",
         "\0\ud83d",
     ],

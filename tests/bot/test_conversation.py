@@ -2,13 +2,14 @@
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import torch
 from PIL import Image
 from skimage import data
 
-from bot import conversation
+from bot import conversation, replies
 from bot.conversation import RepliedTo, Speaker
 from bot.playground import Playground
 from bot.texts import Catalogue, Texts
@@ -274,3 +275,41 @@ async def test_a_mixture_without_a_face_is_kept_until_the_face_is_named(
     (shares,) = await said_shares(database, about)
     assert shares is not None
     assert (shares[EMOTIONS.index("sad")], shares[EMOTIONS.index("angry")]) == (0.7, 0.3)
+
+
+async def test_a_yes_or_no_after_forgetmes_question_is_no_word_on_the_face(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await people.ask_to_forget(session, ADA)
+        (again,) = (await conversation.listen(session, texts, by_message(2), "yes, thanks")).replies
+        (kept,) = (await conversation.listen(session, texts, by_message(3), "no")).replies
+    assert again == replies.forget_question(texts)
+    assert kept == replies.not_forgotten(texts)
+    assert await said(database, about) == []
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(4), "yes")
+    assert await said(database, about) == [(1, "happy")]
+
+
+async def test_a_photo_sent_after_forgetmes_question_may_be_confirmed(
+    database: Database, texts: Texts
+) -> None:
+    await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await people.ask_to_forget(session, ADA, now=datetime.now(UTC) - timedelta(minutes=1))
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "yes")
+    assert await said(database, about) == [(1, "happy")]
+
+
+async def test_an_emotion_named_after_forgetmes_question_is_about_the_face(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await people.ask_to_forget(session, ADA)
+        await conversation.listen(session, texts, by_message(2), "sad")
+    assert await said(database, about) == [(1, "sad")]

@@ -21,6 +21,8 @@ from bot.pictures import (
     LONGEST_SIDE,
     pictured_faces,
     reading_picture,
+    review_end_picture,
+    review_picture,
     statistics_chart,
 )
 from bot.texts import Catalogue
@@ -308,3 +310,58 @@ def test_chart_leaves_matplotlibs_settings_alone() -> None:
     before = dict(mpl.rcParams)
     chart(days(3))
     assert dict(mpl.rcParams) == before
+
+
+# Review
+
+
+SAID = pictures._SAID
+
+
+def kept(side: int = 320) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), BROWN).save(file, "JPEG")
+    return file.getvalue()
+
+
+def reviewed(
+    crop: bytes, said: Sequence[str], crowd: tuple[float, ...] = MIXED, language: str = "en"
+) -> Pixels:
+    content = review_picture(crop, crowd, said, CATALOGUE.texts(language))
+    image = Image.open(io.BytesIO(content))
+    assert (image.format, max(image.size)) == ("JPEG", LONGEST_SIDE)
+    return np.asarray(image.convert("RGB")).astype(np.int16)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_review_shows_the_crop_large_and_counts_people(language: str) -> None:
+    pixels = reviewed(kept(), ["happy"], language=language)
+    brown = is_colour(pixels, BROWN)
+    rows, columns = np.flatnonzero(brown.sum(axis=1) > 99), np.flatnonzero(brown.sum(axis=0) > 99)
+    assert np.ptp(columns) == pytest.approx(np.ptp(rows), abs=4)
+    assert np.ptp(columns) > pixels.shape[1] / 2
+    assert people(pixels, FACE_COLOURS[0], rows[-1] + 20) == 6
+
+
+def marked(pixels: Pixels) -> int:
+    """How many rows of the chart are marked."""
+    return runs(is_colour(pixels, SAID).sum(axis=1) > 100)
+
+
+def test_review_marks_what_was_said_though_no_one_would_say_it() -> None:
+    assert marked(reviewed(kept(), ["happy"])) == 1
+    assert marked(reviewed(kept(), ["angry"])) == 1
+    assert marked(reviewed(kept(), ["happy", "angry"])) == 2
+    assert len(reviewed(kept(), ["angry"])) == LONGEST_SIDE
+
+
+def test_review_of_a_crop_that_cannot_be_read_shows_what_was_said() -> None:
+    pixels = reviewed(b"no photo", ["sad"])
+    assert not is_colour(pixels, BROWN).any()
+    assert marked(pixels) == 1
+
+
+def test_end_of_a_review_is_a_picture_without_a_face() -> None:
+    image = Image.open(io.BytesIO(review_end_picture("Nothing is left to review")))
+    assert image.format == "JPEG"
+    assert max(image.size) == LONGEST_SIDE

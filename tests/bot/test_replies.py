@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from html import unescape
+from typing import get_args
 
 import pytest
 from telegram import InlineKeyboardMarkup
@@ -15,13 +16,16 @@ from bot.buttons import (
     Confirm,
     Correct,
     DeclineConsent,
+    EndReview,
     ForgetMe,
     GiveConsent,
     KeepMe,
     Page,
     PickFace,
+    Rule,
     StatisticsRange,
     Undo,
+    Unrule,
     decode,
 )
 from bot.pages import page_count
@@ -37,12 +41,22 @@ from fer_model.errors import (
     TruncatedImage,
 )
 from store.emotions import EMOTIONS
-from store.records import Consent, Erased, Question, Undone
+from store.records import (
+    Consent,
+    Erased,
+    Question,
+    ReviewItem,
+    ReviewReason,
+    RulingOutcome,
+    RulingVerdict,
+    Undone,
+)
 from tests.bot.samples import (
     EVEN,
     FOUR,
     MIXED,
     NOTHING,
+    NOW,
     READING_ID,
     SAD,
     SURE,
@@ -431,7 +445,8 @@ def test_help_of_an_administrator_has_more(texts: Texts) -> None:
     assert "/stats" not in replies.help_(texts, admin=False).text
     names = [name for name, _ in replies.commands(texts, admin=False)]
     assert names == ["start", "help", "consent", "privacy", "forgetme", "model"]
-    assert replies.commands(texts, admin=True)[-1][0] == "stats"
+    more = [name for name, _ in replies.commands(texts, admin=True)]
+    assert more == [*names, "stats", "review"]
 
 
 # Administration
@@ -469,6 +484,86 @@ def test_statistics_say_how_many_readings_got_no_feedback() -> None:
     assert utf16(said) <= 1024
 
 
+def test_statistics_say_how_much_waits_for_review_if_anything_does() -> None:
+    assert "/review" not in plain(replies.statistics_reply(EN, NOTHING, 7, 0))
+    assert "1 piece of feedback waits for /review" in plain(
+        replies.statistics_reply(EN, NOTHING, 7, 1)
+    )
+    assert "12 pieces of feedback wait" in plain(replies.statistics_reply(EN, NOTHING, 7, 12))
+
+
+# Review
+
+
+ITEM = ReviewItem(
+    feedback_id=77,
+    crop=b"",
+    crowd=MIXED,
+    kind="correction",
+    emotion="sad",
+    shares=None,
+    others=("happy", "sad", "happy"),
+    reasons=("streak", "against_confident", "disagree"),
+    created_at=NOW,
+)
+
+
+def test_review_tells_what_was_answered_what_was_said_and_why_it_is_shown() -> None:
+    said = plain(replies.review_reply(EN, ITEM, 12))
+    assert said == (
+        "12 pieces of feedback wait for review.\n\n"
+        "I had said: “Of ten people, about 6 would say happy, 3 neutral, 1 surprised.”\n"
+        "On 2026-11-22 somebody said: sad\n"
+        "Others on this face: 2 happy, 1 sad\n\n"
+        "Shown because this person says the same word again and again, "
+        "it goes against a confident reading, people disagree about this face."
+    )
+
+
+def test_review_tells_agreement_and_mixtures_apart() -> None:
+    agreed = replace(ITEM, kind="confirmation", emotion="happy")
+    assert "somebody agreed: happy" in plain(replies.review_reply(EN, agreed, 1))
+    mixture = replace(agreed, shares=(0.0, 0.0, 0.4, 0.6, 0.0, 0.0, 0.0))
+    assert "somebody said: 60 % happy, 40 % afraid" in plain(replies.review_reply(EN, mixture, 1))
+
+
+@BOTH
+def test_review_offers_three_rulings_and_the_last_ones_undo(texts: Texts) -> None:
+    rulings: list[Button] = [Rule(77, "accepted"), Rule(77, "rejected"), Rule(77, "skipped")]
+    assert buttons(replies.review_reply(texts, ITEM, 2).keyboard) == [*rulings, EndReview()]
+    again = replies.review_reply(texts, ITEM, 1, undoable=76)
+    assert buttons(again.keyboard) == [*rulings, Unrule(76), EndReview()]
+    assert buttons(replies.review_done(texts, 77).keyboard) == [Unrule(77)]
+    assert replies.review_done(texts).keyboard is None
+    assert replies.review_closed(texts, 3).keyboard is None
+
+
+@BOTH
+def test_review_with_every_reason_fits_under_a_picture(texts: Texts) -> None:
+    every = replace(
+        ITEM,
+        crowd=EVEN,
+        shares=EVEN,
+        others=EMOTIONS * 3,
+        reasons=get_args(ReviewReason),
+    )
+    said = plain(replies.review_reply(texts, every, 10_000, 1))
+    assert "{" not in said
+    assert utf16(said) <= 1024
+
+
+@BOTH
+def test_outcomes_of_a_ruling_fit_over_the_button(texts: Texts) -> None:
+    said = {
+        plain(replies.ruled(texts, outcome, verdict))
+        for outcome in get_args(RulingOutcome)
+        for verdict in get_args(RulingVerdict)
+    }
+    assert len(said) == 6
+    said.add(plain(replies.ruling_taken_back(texts)))
+    assert all(0 < utf16(one) <= 200 for one in said)
+
+
 @BOTH
 def test_every_message_fits_into_telegrams_limit_and_is_balanced(texts: Texts) -> None:
     simple = [
@@ -477,6 +572,7 @@ def test_every_message_fits_into_telegrams_limit_and_is_balanced(texts: Texts) -
         replies.not_a_reading, replies.not_your_reading, replies.stale_button, replies.privacy,
         replies.consent_declined, replies.consent_withdrawn, replies.not_forgotten, replies.start,
         replies.apology, replies.not_admin, replies.unknown_command,
+        replies.review_nothing, replies.review_in_private, replies.review_done,
     ]  # fmt: skip
     said = [make(texts) for make in simple]
     said += [replies.help_(texts, admin=True), replies.model_answering(texts, "a" * 64)]

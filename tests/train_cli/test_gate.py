@@ -88,6 +88,26 @@ def test_gain_that_one_person_makes_alone_is_no_progress() -> None:
     assert failed(verdict) == {"better_on_holdout"}
 
 
+def test_what_counts_for_little_can_neither_push_nor_block_a_candidate() -> None:
+    better, worse = faces(100, 0.5, 0.6), faces(100, 0.6, 0.5, seed=1)
+    mixed = PairedFaces(
+        *(
+            np.concatenate(rows)
+            for rows in zip(
+                (better.said, better.before, better.after, better.people),
+                (worse.said, worse.before, worse.after, worse.people + 100),
+                strict=True,
+            )
+        ),
+        weights=np.repeat([1.0, 0.05], 100),
+    )
+    alike = replace(mixed, weights=None)
+    pushed = replace(mixed, weights=np.repeat([0.05, 1.0], 100))
+    assert failed(judge(PairedResults(mixed, base()))) == set()
+    for refused in (alike, pushed):
+        assert failed(judge(PairedResults(refused, base()))) == {"better_on_holdout"}
+
+
 def test_forgetting_on_the_base_is_refused() -> None:
     old = base()
     after = old.after.copy()
@@ -201,7 +221,7 @@ def test_order_of_faces_does_not_matter(
 ) -> None:
     def shuffled(paired: PairedFaces) -> PairedFaces:
         order = np.random.default_rng(seed).permutation(len(paired))
-        return PairedFaces(*(rows[order] for rows in vars(paired).values()))
+        return PairedFaces(*(rows[order] for rows in vars(paired).values() if rows is not None))
 
     straight = judge(PairedResults(holdout, whole), EASY)
     mixed = judge(PairedResults(shuffled(holdout), shuffled(whole)), EASY)

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
+from store.trust import Trusted, Voice, one_hot
 from train_cli.gate import Check, Verdict
 from train_cli.retrain_report import (
     Answers,
@@ -13,10 +15,13 @@ from train_cli.retrain_report import (
     Comparison,
     Figures,
     RetrainReport,
+    Weighing,
     changed_answers,
     compare,
     headline_figures,
     in_words,
+    weighed,
+    weighed_in_words,
 )
 
 BEFORE = Figures(1.25, 0.5, 0.1, {"sad": 0.5})
@@ -35,6 +40,7 @@ REPORT = RetrainReport(
     kept_by="replay",
     trained_faces=4,
     holdout_faces=1,
+    weighing=Weighing(3, 1, 0, 0, {"ring": 1}),
     trained=BOTH,
     holdout=BOTH,
     base=None,
@@ -52,6 +58,7 @@ def test_words_say_what_was_learnt_what_changed_and_what_to_do_next() -> None:
     )
     assert in_words(REPORT) == [
         "5 pieces of feedback from 4 people: 3 confirmations, 2 corrections",
+        "trust: counting 3 pieces in full, 1 for less, 1 not until an admin has ruled (1 ring)",
         "learnt from 4 faces, held out 1; kept by replay",
         f"faces learnt from (4): {figures}",
         f"held-out feedback (4): {figures}",
@@ -81,6 +88,33 @@ def test_json_of_a_report_says_whether_the_gate_passed_and_why_not() -> None:
         "checks": [{"name": "better", "passed": True, "reason": "it is better"}],
     }
     assert document["trained"]["after"]["log_loss"] == 1.0
+
+
+def test_every_piece_is_counted_once_by_what_trust_made_of_it() -> None:
+    said = [
+        Voice(
+            feedback_id=number,
+            person_id=number,
+            face=f"photo {number}#1",
+            kind="correction",
+            shares=one_hot("sad"),
+            crowd=one_hot("sad"),
+            ruling="rejected" if number == 4 else None,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        for number in range(6)
+    ]
+    weights = {0: 1.0, 1: 1.0, 2: 0.4, 3: 0.0, 4: 0.0, 5: 0.0}
+    found = weighed(said, Trusted(weights, {3: "burst"}, {}))
+    assert found == Weighing(full=2, lowered=1, over_cap=1, rejected=1, quarantined={"burst": 1})
+    assert weighed_in_words(found) == (
+        "trust: counting 2 pieces in full, 1 for less, 1 not until an admin has ruled (1 burst), "
+        "1 rejected by an admin, 1 over a cap or said anew"
+    )
+
+
+def test_words_say_that_trust_was_not_asked() -> None:
+    assert in_words(replace(REPORT, weighing=None))[1] == ("trust: not asked, every piece counts 1")
 
 
 def test_headline_figures_are_those_of_the_candidate() -> None:

@@ -25,6 +25,7 @@ def kept(side: int = 320) -> bytes:
 SAID = TrainingFace(
     feedback_id=1,
     face_id=7,
+    face="photo#1",
     reading_id="r",
     person_id=100,
     kind="correction",
@@ -54,9 +55,44 @@ def test_everything_said_about_a_face_becomes_its_votes() -> None:
     assert faces[0].crop.shape == (CROP_SIDE, CROP_SIDE, 3)
 
 
+def test_photo_that_several_people_sent_is_one_face_with_all_their_votes() -> None:
+    other = replace(SAID, feedback_id=2, face_id=8, person_id=101, emotion="happy")
+    faces, _ = voted_faces([SAID, other])
+    assert [found.face_id for found in faces] == [7]
+    assert faces[0].votes.tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert faces[0].people == (100, 101)
+
+
+def test_face_whose_crop_is_unreadable_is_taken_from_who_else_sent_it() -> None:
+    damaged = replace(SAID, feedback_id=2, face_id=6, person_id=101, crop=b"")
+    faces, unreadable = voted_faces([damaged, SAID])
+    assert (len(faces), unreadable) == (1, 0)
+
+
+def test_votes_are_sums_of_trust() -> None:
+    other = replace(SAID, feedback_id=2, person_id=101, emotion="happy")
+    faces, _ = voted_faces([SAID, other], {1: 0.25, 2: 1.0})
+    assert faces[0].votes.tolist() == [0, 0, 0, 1, 0.25, 0, 0]
+
+
+def test_mixture_is_a_vote_split_between_emotions() -> None:
+    mixed = replace(SAID, shares=(0.5, 0, 0, 0, 0.5, 0, 0))
+    faces, _ = voted_faces([mixed], {1: 0.5})
+    assert faces[0].votes.tolist() == [0.25, 0, 0, 0, 0.25, 0, 0]
+
+
+def test_what_nobody_trusts_is_no_vote_and_no_face() -> None:
+    other = replace(SAID, feedback_id=2, person_id=101, emotion="happy")
+    alone = replace(SAID, feedback_id=3, face_id=8, face="other#1", person_id=102)
+    faces, unreadable = voted_faces([SAID, other, alone], {1: 1.0, 2: 0.0, 3: 0.0})
+    assert [found.face_id for found in faces] == [7]
+    assert (faces[0].people, faces[0].feedback_ids) == ((100,), (1,))
+    assert unreadable == 0
+
+
 @pytest.mark.parametrize("crop", [b"", b"no image", kept(side=50)])
 def test_unreadable_crop_is_counted_and_left_out(crop: bytes) -> None:
-    faces, unreadable = voted_faces([SAID, replace(SAID, face_id=8, crop=crop)])
+    faces, unreadable = voted_faces([SAID, replace(SAID, face_id=8, face="other#1", crop=crop)])
     assert [f.face_id for f in faces] == [7]
     assert unreadable == 1
 
@@ -66,6 +102,19 @@ def test_one_voice_moves_a_sure_face_without_overturning_it() -> None:
     target = vote_targets(blend, np.eye(7)[[4]])
     assert target[0].argmax() == 3
     assert target[0, 4] == pytest.approx(0.325)
+
+
+def test_several_agreeing_voices_overturn_a_sure_face() -> None:
+    blend = np.array([[0.0, 0, 0, 0.9, 0.1, 0, 0]])
+    overturned = [vote_targets(blend, n * np.eye(7)[[4]])[0].argmax() == 4 for n in range(1, 6)]
+    assert overturned == [False, False, True, True, True]
+
+
+def test_voice_that_is_trusted_less_moves_a_face_less() -> None:
+    blend = np.array([[0.0, 0, 0, 0.9, 0.1, 0, 0]])
+    moved = [vote_targets(blend, w * np.eye(7)[[4]])[0, 4] for w in (0.0, 0.2, 0.5, 1.0)]
+    assert moved == sorted(moved)
+    assert moved[0] == pytest.approx(0.1)
 
 
 @given(st.integers(1, 7), st.floats(0.5, 10), st.integers(0, 50))

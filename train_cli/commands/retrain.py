@@ -1,6 +1,7 @@
 """`train_cli retrain`: what people said, into a judged candidate."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -29,11 +30,13 @@ from train_cli.commands.options import (
 )
 from train_cli.progress import step_progress
 from train_cli.registry import held_lease, opened, short
-from train_cli.retrain_report import in_words
+from train_cli.retrain_report import in_words, weighed_in_words
 from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
 from train_cli.voting import PSEUDO_VOTES
 
-NOTHING = "no feedback that may be learnt from: it needs consent and a kept face; no candidate"
+NOTHING = (
+    "no feedback that may be learnt from: it needs consent, a kept face and trust; no candidate"
+)
 
 
 def retrain_command(
@@ -103,6 +106,7 @@ def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None
         "unreadable": plan.unreadable,
         "trained_faces": len(plan.division.training),
         "holdout_faces": len(plan.division.holdout),
+        "weighing": None if plan.weighing is None else asdict(plan.weighing),
         "kept_by": "replay" if replayed else "distillation",
         "threads": threads,
     }
@@ -115,3 +119,4 @@ def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None
         f"({plan.pieces} pieces of feedback from {plan.people} people, {plan.unreadable} crops "
         f"unreadable), the rest kept by {document['kept_by']}, on {threads} threads"
     )
+    typer.echo(weighed_in_words(plan.weighing))

@@ -37,13 +37,17 @@ async def test_an_unknown_command_points_to_help(bot: RunningBot, ada: Person) -
     assert "/help" in (await ada.next_message()).text
 
 
-async def test_help_tells_only_administrators_of_stats(
+async def test_help_tells_only_administrators_of_their_commands(
     bot: RunningBot, ada: Person, admin: Person
 ) -> None:
     await ada.send_text("/help")
-    assert "/stats" not in (await ada.next_message()).text
+    told = (await ada.next_message()).text
+    assert "/stats" not in told
+    assert "/review" not in told
     await admin.send_text("/help")
-    assert "/stats" in (await admin.next_message()).text
+    told = (await admin.next_message()).text
+    assert "/stats" in told
+    assert "/review" in told
 
 
 async def test_blocking_and_unblocking_is_taken_silently(bot: RunningBot, ada: Person) -> None:

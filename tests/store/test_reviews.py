@@ -1,0 +1,174 @@
+"""What admins are shown first, and what they are never shown; on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from store import feedback, people, reviews, rulings
+from store.engine import Database
+from store.records import ReviewCounts, ReviewItem
+from store.tables import FeedbackRow
+from tests.store.rows import JUN, MINA, NOON, blend, read, see
+from tests.store.test_rulings import ADMIN, OTHER_ADMIN, correct
+
+SORA = 5_000_000_003
+
+
+async def waiting(
+    database: Database, admin_id: int = ADMIN, limit: int = 50
+) -> tuple[ReviewItem, ...]:
+    async with database.readers() as session:
+        return await reviews.reviewable(session, admin_id=admin_id, limit=limit)
+
+
+async def ids(database: Database, admin_id: int = ADMIN) -> list[int]:
+    return [item.feedback_id for item in await waiting(database, admin_id)]
+
+
+async def counts(database: Database, admin_id: int | None = ADMIN) -> ReviewCounts:
+    async with database.readers() as session:
+        return await reviews.review_counts(session, admin_id=admin_id)
+
+
+async def rule(
+    database: Database, feedback_id: int, verdict: rulings.RulingVerdict, admin_id: int = ADMIN
+) -> None:
+    async with database.sessions.begin() as session:
+        await rulings.rule(session, feedback_id, verdict, admin_id=admin_id)
+
+
+async def test_a_piece_is_shown_with_its_crop_and_what_was_said(database: Database) -> None:
+    said = await correct(database, MINA)
+    (item,) = await waiting(database)
+    assert item == ReviewItem(
+        feedback_id=said,
+        crop=b"a face",
+        crowd=blend("happy"),
+        kind="correction",
+        emotion="sad",
+        shares=None,
+        others=(),
+        reasons=("alone",),
+        created_at=NOON,
+    )
+
+
+async def test_corrections_come_before_confirmations(database: Database) -> None:
+    agreed = await correct(database, MINA, "happy")
+    corrected = await correct(database, JUN, "angry")
+    assert await ids(database) == [corrected, agreed]
+    assert await counts(database) == ReviewCounts(waiting=2, accepted=0, rejected=0)
+
+
+async def test_what_was_ruled_on_waits_no_longer(database: Database) -> None:
+    accepted, rejected = await correct(database, MINA), await correct(database, JUN)
+    left = await correct(database, SORA)
+    await rule(database, accepted, "accepted")
+    await rule(database, rejected, "rejected")
+    assert await ids(database) == await ids(database, OTHER_ADMIN) == [left]
+    assert await counts(database) == ReviewCounts(waiting=1, accepted=1, rejected=1)
+    await rule(database, accepted, "skipped")
+    assert await ids(database, OTHER_ADMIN) == [accepted, left]
+    assert await counts(database, None) == ReviewCounts(waiting=2, accepted=0, rejected=1)
+
+
+async def test_what_was_skipped_is_shown_to_others_only(database: Database) -> None:
+    said = await correct(database, MINA)
+    await rule(database, said, "skipped")
+    await rule(database, said, "skipped", OTHER_ADMIN + 1)
+    assert await ids(database) == []
+    assert (await counts(database)).waiting == 0
+    assert await ids(database, OTHER_ADMIN) == [said]
+    assert (await counts(database, OTHER_ADMIN)).waiting == (await counts(database, None)).waiting
+
+
+async def test_an_admin_is_not_shown_their_own_feedback(database: Database) -> None:
+    own = await correct(database, ADMIN)
+    assert await ids(database) == []
+    assert (await counts(database)).waiting == 0
+    assert await ids(database, OTHER_ADMIN) == [own]
+
+
+async def test_nothing_is_shown_without_consent_or_crop(database: Database) -> None:
+    withdrawn = await correct(database, MINA)
+    undone = await correct(database, JUN)
+    await see(database, SORA)
+    about = await read(database, SORA)
+    async with database.sessions.begin() as session:
+        await people.set_consent(session, MINA, "withdrawn")
+        await feedback.undo_feedback(session, undone, JUN)
+        await feedback.record_feedback(
+            session,
+            person_id=SORA,
+            reading_id=about.reading_id,
+            face_number=1,
+            emotion="sad",
+            source="text",
+        )
+    assert await waiting(database) == ()
+    assert await counts(database, None) == ReviewCounts(waiting=0, accepted=0, rejected=0)
+    async with database.readers() as session:
+        assert await reviews.review_item(session, withdrawn) is None
+
+
+async def test_what_others_said_of_the_same_photo_is_told(database: Database) -> None:
+    # `read` gives all photos of one message id the same unique file: the same photo, sent again.
+    mine = await correct(database, MINA, "sad")
+    await correct(database, JUN, "happy")
+    await correct(database, SORA, "happy")
+    async with database.readers() as session:
+        item = await reviews.review_item(session, mine)
+    assert item is not None
+    assert item.others == ("happy", "happy")
+    assert item.reasons == ("disagree",)
+
+
+async def test_a_mixture_is_told_with_its_shares(database: Database) -> None:
+    said = await correct(database, MINA)
+    halves = [0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.5]
+    async with database.sessions.begin() as session:
+        (await session.get_one(FeedbackRow, said)).shares = halves
+    (item,) = await waiting(database)
+    assert item.shares == tuple(halves)
+
+
+async def test_a_burst_is_shown_first_and_said(database: Database) -> None:
+    await see(database, MINA)
+    await correct(database, JUN, "angry")
+    async with database.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given")
+    for number in range(20):
+        about = await read(database, MINA, photo_message_id=200 + number)
+        async with database.sessions.begin() as session:
+            said = await feedback.record_feedback(
+                session,
+                person_id=MINA,
+                reading_id=about.reading_id,
+                face_number=1,
+                emotion="sad",
+                source="button",
+                now=NOON + timedelta(seconds=number),
+            )
+            await people.keep_crop(session, said.face.face_id, b"a face")
+    first, *_ = await waiting(database, limit=1)
+    assert first.reasons == ("burst", "alone")
+    assert (await counts(database)).waiting == 21
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_only_the_crops_that_are_shown_are_loaded(
+    sqlite_database: Database, limit: int
+) -> None:
+    for person_id in (MINA, JUN, SORA):
+        await correct(sqlite_database, person_id)
+    loaded: list[str] = []
+
+    def note(_: object, __: object, statement: str, *rest: object) -> None:
+        if "faces.crop" in statement.partition("FROM")[0]:
+            loaded.append(statement)
+
+    event.listen(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
+    assert len(await waiting(sqlite_database, limit=limit)) == limit
+    (only,) = loaded
+    assert "feedback.id IN" in only
