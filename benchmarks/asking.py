@@ -8,7 +8,8 @@ in `--cache`, so that an interrupted run goes on; docs/asking.md tells what came
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -98,6 +99,9 @@ class Worth:
     in_pair: Array
 
 
+SHIPPED: Final = "readers differ, then smallest lead"
+"""The policy's criterion."""
+
 Criterion = Callable[[Asked], Array]
 """How much each face (N,) is worth a question: the largest are asked about."""
 
@@ -113,20 +117,17 @@ def entropies(faces: Asked) -> Array:
 
 
 CRITERIA: Final[Mapping[str, Criterion]] = {
-    "readers differ, then smallest lead": lambda faces: (
-        np.array([bool(told) for told in faces.differing]) - leads(faces)
-    ),
+    SHIPPED: lambda faces: np.array([bool(told) for told in faces.differing]) - leads(faces),
     "smallest lead": lambda faces: -leads(faces),
     "entropy": entropies,
     "readers apart": lambda faces: faces.apart,
 }
-"""The first is the policy's."""
 
 
 def worth(faces: Asked, insisting: float = USUAL) -> Worth:
     """What asking about each face is worth, exactly: over all ten whom one could have asked."""
     count, rows = len(faces), np.arange(len(faces))
-    sums = {name: np.zeros(count) for name in Worth.__dataclass_fields__}
+    sums = {name: np.zeros(count) for name in (field.name for field in fields(Worth))}
     before = faces.crowd.argmax(1)
     for column in range(len(VOTE_COLUMNS)):
         chance = faces.votes[:, column] / faces.votes.sum(1)
@@ -214,14 +215,17 @@ def asked_faces(version: ModelVersion, crops: NDArray[np.uint8], votes: Array) -
 def at_once(faces: Asked, insisting: float = USUAL) -> dict[str, Any]:
     """What questions are worth to the faces themselves, per criterion and budget."""
     choose, judge = (part_of(faces, places) for places in halves(len(faces)))
-    measured = worth(judge, insisting)
+    measured, chosen_by = worth(judge, insisting), worth(choose, insisting)
     random = np.random.default_rng(1)
     draws = random.integers(0, len(judge), (RESAMPLES, len(judge)))
     table: dict[str, Any] = {"random": _mean(measured, np.ones(len(judge), bool))}
     for name, criterion in CRITERIA.items():
         limits = np.quantile(criterion(choose), [1 - budget for budget in BUDGETS])
         table[name] = {
-            f"{budget:.0%}": _row(measured, criterion(judge) >= limit, draws, float(limit))
+            f"{budget:.0%}": {
+                "on_the_half_to_choose_on": _mean(chosen_by, criterion(choose) >= limit),
+                **_row(measured, criterion(judge) >= limit, draws, float(limit)),
+            }
             for budget, limit in zip(BUDGETS, limits, strict=True)
         }
     doubtful = [
@@ -247,7 +251,10 @@ def _row(measured: Worth, chosen: NDArray[np.bool_], draws: Places, limit: float
 
 
 def _mean(measured: Worth, chosen: NDArray[np.bool_]) -> dict[str, float]:
-    return {name: round(float(each[chosen].mean()), 4) for name, each in asdict(measured).items()}
+    return {
+        field.name: round(float(getattr(measured, field.name)[chosen].mean()), 4)
+        for field in fields(Worth)
+    }
 
 
 def _credit(said: Places, votes: Array) -> Array:
@@ -282,29 +289,25 @@ class Schooling:
     kept: CachedFaces
 
 
-def after_learning(school: Schooling, questions: int, seeds: int) -> dict[str, Any]:
+def after_learning(school: Schooling, questions: int, seed: int) -> dict[str, Any]:
     """Crowd accuracy and log-loss on unseen faces after learning from so many answers.
 
-    Per seed another half of the population is asked about; the rest judges.
+    Two thirds of the population, others per seed, may be asked about; the rest judges.
     """
-    rows: list[dict[str, Any]] = []
-    for seed in range(seeds):
-        random = np.random.default_rng(100 + seed)
-        order = random.permutation(len(school.faces))
-        pool, unseen = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
-        answers = drawn_answers(school.faces, USUAL, random)
-        chosen = {"random": random.permutation(pool)[:questions]}
-        asked = part_of(school.faces, pool)
-        for name in ("readers differ, then smallest lead", "entropy"):
-            ranked = np.argsort(-CRITERIA[name](asked), kind="stable")
-            chosen[name] = pool[ranked[:questions]]
-        before = _judged(school, None, unseen)
-        row: dict[str, Any] = {"seed": seed, "unseen": len(unseen), "before": before}
-        for name, places in chosen.items():
-            row[name] = _judged(school, _taught(school, places, answers[places], seed), unseen)
-        rows.append(row)
-        typer.echo(f"seed {seed}: {row}", err=True)
-    return {"questions": questions, "seeds": rows}
+    random = np.random.default_rng(100 + seed)
+    order = random.permutation(len(school.faces))
+    pool, unseen = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
+    answers = drawn_answers(school.faces, USUAL, random)
+    by_worth = np.argsort(-CRITERIA[SHIPPED](part_of(school.faces, pool)), kind="stable")
+    chosen = {
+        "random": random.permutation(pool)[:questions],
+        SHIPPED: pool[by_worth[:questions]],
+    }
+    row: dict[str, Any] = {"seed": seed, "unseen": len(unseen)}
+    row["before"] = _judged(school, None, unseen)
+    for name, places in chosen.items():
+        row[name] = _judged(school, _taught(school, places, answers[places], seed), unseen)
+    return row
 
 
 def _taught(school: Schooling, places: Places, answers: Places, seed: int) -> list[Any]:
@@ -397,7 +400,7 @@ def _school(version: ModelVersion, split: Path, cache: Path) -> Schooling:
     return Schooling(
         version,
         faces,
-        tuple(_remembered(cache / f"copy{n}.pt", lambda n=n: copy(n)) for n in (0, 1)),
+        tuple(_remembered(cache / f"copy{n}.pt", partial(copy, n)) for n in (0, 1)),
         (
             _remembered(cache / "view.pt", lambda: lower.of_faces(pixels)),
             _remembered(cache / "mirror.pt", lambda: lower.of_faces(pixels, mirrored=True)),
@@ -426,7 +429,16 @@ def main(
     record.write("asking", figures)
     if seeds:
         school = _school(version, split, cache)
-        figures["after_learning"] = after_learning(school, questions, seeds)
+        figures["after_learning"] = {
+            "questions": questions,
+            "seeds": [
+                _remembered(
+                    cache / f"learnt-{questions}-{seed}.pt",
+                    partial(after_learning, school, questions, seed),
+                )
+                for seed in range(seeds)
+            ],
+        }
         record.write("asking", figures)
 
 
