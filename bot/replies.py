@@ -6,9 +6,11 @@ with a picture, `text` is its caption.
 
 import html
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -60,14 +62,19 @@ from store.records import (
     ReviewReason,
     RulingOutcome,
     RulingVerdict,
+    Schedule,
     Statistics,
     Undone,
 )
+from store.schedules import last_firing, next_firing, working_since
 
 PARSE_MODE: Final = "HTML"
 
 RANGES: Final = (7, 30, 90)
 """Days that `/stats` offers."""
+
+DETAIL_LENGTH: Final = 200
+"""Characters of why the last retraining failed; a caption has room for 1024 in all."""
 
 SHORT_DIGEST: Final = 12
 LONGEST_WORD: Final = 40  # of a person's own words that are said back
@@ -461,6 +468,7 @@ def statistics_reply(
         _latency(texts, numbers),
         _model(texts, numbers.model_version),
         texts.html("stats_inbox", waiting=numbers.inbox_waiting, parked=numbers.inbox_parked),
+        *_retraining(texts, numbers.schedules),
     ]
     if waiting:
         lines.append(texts.html("stats_review", count=waiting))
@@ -496,7 +504,7 @@ def review_reply(
     ]
     if item.reasons:
         reasons = [texts.html(_REASONS[reason]) for reason in item.reasons]
-        lines.append(texts.html("review_because", reasons=_list(texts, reasons)))
+        lines.append(texts.html("review_because", reasons=Html("; ".join(reasons))))
     rulings = [
         (texts.plain(key), Rule(item.feedback_id, verdict)) for key, verdict in _RULING_BUTTONS
     ]
@@ -786,6 +794,44 @@ def _model(texts: Texts, version: str | None) -> Html:
     if version is None:
         return texts.html("stats_no_model")
     return texts.html("stats_model", version=version[:SHORT_DIGEST])
+
+
+def _retraining(texts: Texts, known: Sequence[Schedule]) -> list[Html]:
+    """When the next retraining is, and what came of the last."""
+    if not known:
+        return [texts.html("stats_retraining_none")]
+    if (since := working_since(known)) is not None:
+        first = texts.html("stats_retraining_working", at=_minute(since))
+    elif (upcoming := next_firing(known)) is not None:
+        first = texts.html("stats_retraining_next", at=_minute(upcoming))
+    else:
+        seen_at = max(schedule.seen_at for schedule in known)
+        first = texts.html("stats_retraining_unseen", at=_minute(seen_at))
+    last = last_firing(known)
+    return [first] if last is None else [first, _last_retraining(texts, last)]
+
+
+def _last_retraining(texts: Texts, last: Schedule) -> Html:
+    at = "" if last.fired_at is None else _minute(last.fired_at)
+    version = (last.candidate or "")[:SHORT_DIGEST]
+    detail = textwrap.shorten(last.detail or "", DETAIL_LENGTH, placeholder="…")
+    match last.outcome:
+        case "promoted":
+            return texts.html("stats_retrained_promoted", at=at, version=version)
+        case "refused":
+            return texts.html("stats_retrained_refused", at=at, version=version, detail=detail)
+        case "rested":
+            return texts.html("stats_retrained_rested", at=at)
+        case "busy":
+            return texts.html("stats_retrained_busy", at=at)
+        case "stopped":
+            return texts.html("stats_retrained_stopped", at=at)
+        case _:
+            return texts.html("stats_retrained_failed", at=at, detail=detail)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _all_emotions(texts: Texts) -> Html:

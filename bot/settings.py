@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     Attributes:
         token: From @BotFather.
         database_url: SQLite file or PostgreSQL; a relative file is relative to where one starts.
-        admin_ids: Telegram user ids of those who may see `/stats`, separated by commas.
+        admin_ids: Telegram user ids, separated by commas, that may use `/stats` and `/review`.
         base_url: The Bot API's address up to the token, Telegram's own by default.
         base_file_url: Likewise for downloads.
         languages: In which the menu of commands is offered; the first is for everybody else.

@@ -18,6 +18,7 @@ ReviewReason: TypeAlias = Literal[
     "ring", "streak", "burst", "distrusted", "against_confident", "disagree", "unsure", "alone"
 ]
 RunState: TypeAlias = Literal["running", "finished", "failed"]
+FiringOutcome: TypeAlias = Literal["promoted", "refused", "rested", "busy", "failed", "stopped"]
 Box: TypeAlias = tuple[float, float, float, float]
 Landmarks: TypeAlias = tuple[tuple[float, float], ...]
 Probabilities: TypeAlias = tuple[float, ...]
@@ -384,6 +385,37 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A process that retrains by the clock.
+
+    Attributes:
+        holder: Its name, which no other process has.
+        expression: Five fields as in crontab(5).
+        timezone: Of these; None is its host's.
+        minimum_feedback: New pieces without which it does nothing.
+        seen_at: When it last said that it is alive.
+        alive: It did so lately and was not stopped.
+        next_at: When it fires next; None once it was stopped.
+        fired_at: When it last fired.
+        outcome: Of that; None while it is at work.
+        candidate: The version's digest that came out.
+        detail: One line in English, nothing about people.
+    """
+
+    holder: str
+    expression: str
+    timezone: str | None
+    minimum_feedback: int
+    seen_at: datetime
+    alive: bool
+    next_at: datetime | None
+    fired_at: datetime | None
+    outcome: FiringOutcome | None
+    candidate: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True)
 class Day:
     """One UTC day's numbers."""
 
@@ -398,7 +430,8 @@ class Statistics:
     """The numbers behind `/stats`; feedback counts are of feedback that stands.
 
     `agreement` is the share, 0 to 1, of the readings with feedback on which all feedback confirms;
-    None where no reading got any. Latencies are None where no reading was timed.
+    None where no reading got any. Latencies are None where no reading was timed. `schedules` are
+    the processes that retrain, as they are now.
     """
 
     since: datetime | None
@@ -415,4 +448,5 @@ class Statistics:
     inbox_waiting: int
     inbox_parked: int
     model_version: str | None
+    schedules: tuple[Schedule, ...]
     days: tuple[Day, ...]

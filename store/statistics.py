@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store.records import Day, Statistics
+from store.schedules import RETRAIN, schedules
 from store.tables import (
     FaceRow,
     FeedbackRow,
@@ -58,6 +59,7 @@ async def statistics(session: AsyncSession, *, since: datetime | None = None) ->
         model_version=await session.scalar(
             select(ModelVersionRow.digest).where(ModelVersionRow.state == "current")
         ),
+        schedules=await schedules(session, RETRAIN),
         days=await _days(session, recent, since),
     )
 

@@ -41,6 +41,7 @@ RULINGS = ("accepted", "rejected", "skipped")
 VERSION_STATES = ("candidate", "current", "retired", "rejected")
 VERSION_EVENTS = ("registered", "promoted", "rolled_back", "rejected")
 RUN_STATES = ("running", "finished", "failed")
+FIRING_OUTCOMES = ("promoted", "refused", "rested", "busy", "failed", "stopped")
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -391,9 +392,14 @@ class TrainingRunRow(Base):
 
 
 class ScheduleRow(Base):
-    """A process that retrains by the clock: when it was last alive, fired, and will fire."""
+    """A process that retrains by the clock: when it was last alive, fired, and will fire.
+
+    `outcome` is empty while what was fired at `fired_at` is at work; `detail` is one line in
+    English, nothing about people. `next_at` is empty once the process was stopped.
+    """
 
     __tablename__ = "schedules"
+    __table_args__ = (CheckConstraint(one_of("outcome", FIRING_OUTCOMES), name="outcome"),)
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -403,4 +409,6 @@ class ScheduleRow(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    candidate: Mapped[str | None] = mapped_column(String(128))
+    detail: Mapped[str | None] = mapped_column(Text)

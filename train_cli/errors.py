@@ -54,3 +54,11 @@ def in_one_line(error: BaseException) -> str:
         return f"the database refused or did not answer ({type(error).__name__})"
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+class WorkersUnusable(TrainingError):
+    """Several workers cannot train together, or one of them has ended."""
+
+
+class EndedElsewhere(WorkersUnusable):
+    """Another worker has failed and says why: this one has nothing to add."""

@@ -143,6 +143,33 @@ def calibration_picture(
     return _png(figure)
 
 
+def before_and_after_picture(
+    sets: Mapping[str, tuple[Sequence[Bin], Sequence[Bin]]], title: str
+) -> bytes:
+    """The shares that two versions predict against those that people gave, for each set of faces.
+
+    Each set has the bins before and after.
+    """
+    figure = Figure(figsize=(5.4 * max(1, len(sets)), 5.6), layout="constrained")
+    grid = figure.subplots(2, max(1, len(sets)), squeeze=False, height_ratios=(4, 1))
+    for (above, below), (name, versions) in zip(grid.T, sets.items(), strict=True):
+        above.plot((0, 1), (0, 1), color="grey", linestyle=":", label="taken at its word")
+        for bins, when, style in zip(versions, ("before", "after"), ("--", "-"), strict=True):
+            places = [b.said for b in bins]
+            above.plot(places, [b.happened for b in bins], style, marker="o", ms=4, label=when)
+            shift = -0.015 if when == "before" else 0.015
+            below.bar([p + shift for p in places], [b.answers for b in bins], width=0.03)
+        above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of people", title=name)
+        below.set(xlim=(0, 1), yscale="log", xlabel="predicted share", ylabel="answers")
+        below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.legend(fontsize=8)
+        above.grid(alpha=0.25)
+    figure.suptitle(title, fontsize=12)
+    return _png(figure)
+
+
 def _line(axes: Axes, history: Sequence[EpochResult], values: list[float], name: str) -> None:
     axes.plot([e.epoch for e in history], values, marker="o", markersize=3, label=name)
 

@@ -4,16 +4,19 @@ Pure: arrays and dataclasses in, dataclasses and lines of text out.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from fer_model.emotions import EMOTIONS
 from fer_model.versions import SHORT_DIGEST
 from store.trust import Trusted, Voice
+from train_cli.errors import RunRefused
+from train_cli.evaluating import SHARE_BINS, Bin, reliability
 from train_cli.gate import Verdict, calibration_error, log_loss, matches
 
 Array = NDArray[np.float64]
@@ -29,6 +32,7 @@ class Figures:
         calibration_error: See `train_cli.gate.calibration_error`.
         recall: As `accuracy`, of the faces that most people named each emotion for.
         label_accuracy: Of the label head, where there are labels.
+        reliability: The crowd blend's shares of all emotions against those that people gave.
     """
 
     log_loss: float
@@ -36,15 +40,17 @@ class Figures:
     calibration_error: float
     recall: dict[str, float]
     label_accuracy: float | None = None
+    reliability: tuple[Bin, ...] = ()
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both versions on the same faces."""
+    """Both versions on the same faces; `named`: how many most people named each emotion for."""
 
     faces: int
     before: Figures
     after: Figures
+    named: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,19 @@ class RetrainReport:
         }
         return asdict(self) | {"verdict": verdict}
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "RetrainReport":
+        """The report that `to_json` gave.
+
+        Raises:
+            RunRefused: It is none, or was made before there were all these figures.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(document)
+        except ValidationError as error:
+            first = ".".join(map(str, error.errors()[0]["loc"]))
+            raise RunRefused(f"the run has no report that can be read: {first}") from error
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -138,7 +157,11 @@ def compare(
     said: Array, before: Answers, after: Answers, labels: NDArray[np.int64] | None
 ) -> Comparison:
     """Both versions against the shares (N, 7) that people said, and the labels where given."""
-    return Comparison(len(said), _measured(said, before, labels), _measured(said, after, labels))
+    most = np.bincount(said.argmax(axis=1), minlength=len(EMOTIONS)).tolist()
+    named = {name: count for name, count in zip(EMOTIONS, most, strict=True) if count}
+    return Comparison(
+        len(said), _measured(said, before, labels), _measured(said, after, labels), named
+    )
 
 
 def _measured(said: Array, answers: Answers, labels: NDArray[np.int64] | None) -> Figures:
@@ -156,6 +179,7 @@ def _measured(said: Array, answers: Answers, labels: NDArray[np.int64] | None) -
         label_accuracy=None
         if labels is None
         else float((answers.label.argmax(axis=1) == labels).mean()),
+        reliability=reliability(answers.crowd.ravel(), said.ravel(), SHARE_BINS),
     )
 
 

@@ -309,11 +309,7 @@ class _Retrain:
         training = self._timed("reading base faces", lambda: load_split(folder, "train"))
         wanted = min(max(_REPLAY_LEAST, _REPLAY_PER_FACE * len(self._training)), _REPLAY_MOST)
         order = np.random.default_rng(self._settings.seed).permutation(len(training))
-        validation = load_split(folder, "validation")
-        if bool(validation.has_crowd.any()):
-            validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
-        sample = np.random.default_rng(0).permutation(len(validation))[:_BASE_MOST]
-        return training.subset(np.sort(order[:wanted])), validation.subset(np.sort(sample))
+        return training.subset(np.sort(order[:wanted])), base_validation(folder)
 
     def _asked(
         self,
@@ -379,7 +375,7 @@ class _Retrain:
         votes = {"trained": _shares_of(self._training), "holdout": _shares_of(self._holdout)}
         labels = None
         if base is not None:
-            votes["base"], labels = _base_shares(base), base.labels.numpy()
+            votes["base"], labels = base_shares(base), base.labels.numpy()
         compared = {
             name: compare(said, before[name], after[name], labels if name == "base" else None)
             for name, said in votes.items()
@@ -432,6 +428,19 @@ class _Retrain:
         result = part()
         self._seconds[phase] = round(time.monotonic() - started, 2)
         return result
+
+
+def base_validation(folder: Path) -> FaceSet:
+    """The validation faces that versions are compared on, of the folder that `prepare` wrote.
+
+    Raises:
+        SplitUnusable: There are none.
+    """
+    validation = load_split(folder, "validation")
+    if bool(validation.has_crowd.any()):
+        validation = validation.subset(np.flatnonzero(validation.has_crowd.numpy()))
+    sample = np.random.default_rng(0).permutation(len(validation))[:_BASE_MOST]
+    return validation.subset(np.sort(sample))
 
 
 def _arguments(settings: RetrainSettings) -> dict[str, object]:
@@ -488,7 +497,7 @@ def _shares_of(faces: Sequence[VotedFace]) -> Array:
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
 
-def _base_shares(faces: FaceSet) -> Array:
+def base_shares(faces: FaceSet) -> Array:
     """What people said; what the label says where the split has no votes at all."""
     if bool(faces.has_crowd.any()):
         return faces.crowd.numpy().astype(np.float64)

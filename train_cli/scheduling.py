@@ -1,15 +1,20 @@
 """Retraining by the clock: when it fires, whether there is enough to learn, what is promoted.
 
-One job that never overlaps itself; firings missed while one ran or the machine slept become one.
-A second scheduler on the same database finds the lease taken and waits for its next time.
+One job that never overlaps itself. Firings that were missed while the machine slept become one; one
+that comes too late, or while the one before is at work, is left out and said. What would have fired
+while no scheduler ran is not made up for. A second scheduler on the same database finds the lease
+taken and waits for its next time.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,27 +22,72 @@ from sqlalchemy.exc import SQLAlchemyError
 from fer_model.errors import FerModelError
 from store import feedback, runs
 from store.engine import Database
-from store.errors import LeaseTaken, StoreError
-from train_cli.errors import TrainingError
-from train_cli.registry import held_lease, promote, short
-from train_cli.retraining import RUN_KIND, RetrainSettings, Watcher, retrain
+from store.errors import LeaseLost, LeaseTaken, StoreError
+from store.records import FiringOutcome
+from store.schedules import BEAT
+from train_cli.errors import RunRefused, RunStuck, TookTooLong, TrainingError, in_one_line
+from train_cli.registry import LEASE_DURATION, HeldLease, held_lease, promote, short
+from train_cli.retraining import RUN_KIND, Outcome, RetrainSettings, Watcher, retrain
 
 log = logging.getLogger(__name__)
 
 ACTOR: Final = "scheduler"
 
-MISFIRE_GRACE: Final = 3600
-"""Seconds by which a firing may be late and still happen."""
+MISFIRE_GRACE: Final = timedelta(hours=1)
+"""By which a firing may be late and still happen."""
+
+STOP_GRACE: Final = timedelta(minutes=1)
+"""More than one step of a retrain takes: 256 faces asked, a batch learnt, a version written."""
 
 _RUNS_LOOKED_AT: Final = 1000
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """As cron counts them: 0 and 7 are Sunday. APScheduler counts from Monday."""
 
 Say = Callable[[str], None]
+Beat = Callable[[datetime | None], Awaitable[None]]
 
 
-def cron_trigger(expression: str, timezone: str | None = None) -> Any:
-    """When to fire, of five fields as in crontab(5); the machine's time zone by default.
+@dataclass(frozen=True)
+class FiringRules:
+    """What one firing may do.
+
+    Attributes:
+        minimum_feedback: New pieces without which nothing is done.
+        maximum: Time after which a retrain stops at its next step; None lets it take its time.
+        grace: Time after that until it counts as stuck.
+        lease: How long the right to retrain outlives a process that died.
+    """
+
+    minimum_feedback: int = 1
+    maximum: timedelta | None = None
+    grace: timedelta = STOP_GRACE
+    lease: timedelta = LEASE_DURATION
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What came of one firing.
+
+    Attributes:
+        outcome: In one word.
+        said: In one line, nothing about people.
+        candidate: The version that came out.
+        detail: Why the gate refused it or what failed, in the same way.
+    """
+
+    outcome: FiringOutcome
+    said: str
+    candidate: str | None = None
+    detail: str | None = None
+
+
+def cron_trigger(expression: str, timezone: str | None = None, jitter: int = 0) -> Any:
+    """When to fire, of five fields as in crontab(5).
+
+    Args:
+        expression: The five fields.
+        timezone: Of them; the machine's by default.
+        jitter: Seconds by which a firing may come later, drawn anew for each.
 
     Raises:
         ValueError: Not such an expression, or an unknown time zone.
@@ -57,39 +107,94 @@ def cron_trigger(expression: str, timezone: str | None = None) -> Any:
             month=month,
             day_of_week=_weekdays(weekday),
             timezone=timezone,
+            jitter=jitter or None,
         )
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(str(error)) from error
 
 
 async def fire(
-    database: Database, settings: RetrainSettings, minimum_feedback: int, say: Say
-) -> None:
+    database: Database, settings: RetrainSettings, rules: FiringRules, say: Say
+) -> Firing:
     """One firing: a retrain if there is enough new feedback, and a promotion if the gate passes.
 
     What is expected to go wrong now and then is said, and the next firing tries again.
+
+    Raises:
+        RunStuck: It did not stop when told to. It is marked as failed and can change nothing any
+            more, but its thread is still there: the caller must end the process.
     """
     try:
-        async with held_lease(database) as lease:
-            fresh = await new_feedback(database)
-            if fresh < minimum_feedback:
-                say(f"{fresh} new pieces of feedback, {minimum_feedback} are needed: not now")
-                return
-            watcher = Watcher(on_phase=say)
-            outcome = await retrain(database, lease, settings, actor=ACTOR, watcher=watcher)
-            report = outcome.report
-            if report is None:
-                say("no feedback that may be learnt from")
-            elif report.verdict.passed:
-                await promote(database, report.candidate, actor=ACTOR, under=lease)
-                say(f"{short(report.candidate)} passed the gate and is current")
-            else:
-                reasons = "; ".join(report.verdict.reasons)
-                say(f"the gate refuses {short(report.candidate)}: {reasons}")
+        async with held_lease(database, duration=rules.lease) as lease:
+            firing = await _fired(database, lease, settings, rules, say)
     except LeaseTaken as error:
-        say(f"another retrain is running: {error}")
+        firing = Firing("busy", f"another retrain is running: {error}")
+    except LeaseLost:
+        lost = "lease lost: this retrain was away for too long"
+        firing = Firing("failed", lost, detail=lost)
+    except TookTooLong as error:
+        firing = Firing("failed", f"stopped: {error}", detail=str(error))
+    except RunStuck:
+        raise
     except (TrainingError, StoreError, FerModelError, SQLAlchemyError, OSError) as error:
-        say(f"failed: {error}")
+        firing = Firing("failed", f"failed: {in_one_line(error)}", detail=in_one_line(error))
+    say(firing.said)
+    return firing
+
+
+async def _fired(
+    database: Database, lease: HeldLease, settings: RetrainSettings, rules: FiringRules, say: Say
+) -> Firing:
+    fresh = await new_feedback(database)
+    if fresh < rules.minimum_feedback:
+        needed = rules.minimum_feedback
+        return Firing("rested", f"{fresh} new pieces of feedback, {needed} are needed: not now")
+    work = retrain(
+        database,
+        lease,
+        settings,
+        actor=ACTOR,
+        watcher=Watcher(on_phase=say),
+        maximum=rules.maximum,
+    )
+    report = (await _unstuck(database, lease, work, rules)).report
+    if report is None:
+        return Firing("rested", "no feedback that may be learnt from")
+    candidate = report.candidate
+    if not report.verdict.passed:
+        reasons = "; ".join(report.verdict.reasons)
+        return Firing(
+            "refused", f"the gate refuses {short(candidate)}: {reasons}", candidate, reasons
+        )
+    try:
+        await promote(database, candidate, actor=ACTOR, under=lease)
+    except RunRefused as error:  # another version was promoted meanwhile
+        return Firing("refused", str(error), candidate, str(error))
+    return Firing("promoted", f"{short(candidate)} passed the gate and is current", candidate)
+
+
+async def _unstuck(
+    database: Database,
+    lease: HeldLease,
+    work: Coroutine[Any, Any, Outcome],
+    rules: FiringRules,
+) -> Outcome:
+    """What `work` returns, or RunStuck where it goes on past its time and the grace."""
+    task = asyncio.ensure_future(work)
+    limit = None if rules.maximum is None else (rules.maximum + rules.grace).total_seconds()
+    try:
+        await asyncio.wait({task}, timeout=limit)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    if task.done():
+        return task.result()
+    error = f"It took longer than {rules.maximum} and did not stop within {rules.grace}."
+    with contextlib.suppress(StoreError, SQLAlchemyError, OSError):  # the next run marks it then
+        async with database.sessions.begin() as session:
+            await runs.fail_abandoned_runs(session, RUN_KIND, lease=lease.lease, error=error)
+    raise RunStuck(error)
 
 
 async def new_feedback(database: Database) -> int:
@@ -108,8 +213,19 @@ async def new_feedback(database: Database) -> int:
     return sum(piece.feedback_id not in seen for piece in said)
 
 
+async def _unheard(_next_at: datetime | None) -> None:
+    """Nobody is told."""
+
+
 async def keep_schedule(
-    trigger: Any, job: Callable[[], Awaitable[None]], stop: asyncio.Event, *, now: bool = False
+    trigger: Any,
+    job: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    say: Say,
+    *,
+    first: datetime | None = None,
+    misfire_grace: timedelta = MISFIRE_GRACE,
+    beat: Beat = _unheard,
 ) -> None:
     """Runs `job` whenever the trigger says, until `stop` is set; a running one is cancelled then.
 
@@ -117,7 +233,11 @@ async def keep_schedule(
         trigger: From `cron_trigger`.
         job: One firing.
         stop: Set to end.
-        now: Fire once right away, too.
+        say: Told which firings are left out, and why.
+        first: When to fire first, in the place of when the trigger says so.
+        misfire_grace: By which a firing may be late and still happen.
+        beat: Awaited at the start, every minute and before every firing with when the next one
+            is, and at the end with None.
     """
     running: set[asyncio.Task[None]] = set()
 
@@ -126,24 +246,43 @@ async def keep_schedule(
         assert task is not None  # noqa: S101  a coroutine that runs is in one
         running.add(task)
         try:
+            await beat(upcoming())
             await job()
         except Exception:
             log.exception("a scheduled retrain failed unexpectedly")
         finally:
             running.discard(task)
 
+    def upcoming() -> datetime | None:
+        at: datetime | None = scheduled.next_run_time
+        return None if at is None else at.astimezone(UTC)
+
+    async def beating() -> None:
+        while not stop.is_set():  # never cancelled within a write
+            await beat(upcoming())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), BEAT.total_seconds())
+
+    def left_out(event: Any) -> None:
+        if event.code == EVENT_JOB_MISSED:
+            say(f"the firing of {_minute(event.scheduled_run_time)} is left out: it is too late")
+        else:
+            times = ", ".join(_minute(at) for at in event.scheduled_run_times)
+            say(f"the firing of {times} is left out: the one before is still at work")
+
     scheduler = AsyncIOScheduler(timezone=UTC)
-    first = {"next_run_time": datetime.now(UTC)} if now else {}
-    scheduler.add_job(
+    scheduler.add_listener(left_out, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    scheduled = scheduler.add_job(
         tracked,
         trigger,
         id=RUN_KIND,
         coalesce=True,
         max_instances=1,
-        misfire_grace_time=MISFIRE_GRACE,
-        **first,
+        misfire_grace_time=int(misfire_grace.total_seconds()),
+        **({} if first is None else {"next_run_time": first}),
     )
     scheduler.start()
+    heart = asyncio.create_task(beating())
     try:
         await stop.wait()
     finally:
@@ -151,6 +290,13 @@ async def keep_schedule(
         for task in tuple(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        stop.set()
+        await asyncio.gather(heart, return_exceptions=True)
+        await beat(None)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _weekdays(field: str) -> str:

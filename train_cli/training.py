@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -37,7 +38,8 @@ from fer_model.networks import (
 from train_cli.augmentation import Augmentation, augmented
 from train_cli.batches import class_weights, disturbed, epoch_order, mixed
 from train_cli.distillation import Targets, Teacher, hard_targets, soft_targets
-from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged
+from train_cli.distributed import ALONE, Workers, shared_network, whole_batch
+from train_cli.errors import CheckpointUnusable, SplitUnusable, TrainingDiverged, WorkersUnusable
 from train_cli.progress import unheard
 from train_cli.splits import FaceSet
 from train_cli.votes import crowd_majority, has_majority
@@ -178,6 +180,7 @@ def train(
     teacher: Teacher | None = None,
     resume: bool = False,
     compiled: bool = False,
+    workers: Workers = ALONE,
     on_step: Callable[[int, int, float], None] = unheard,
     on_epoch: Callable[[EpochResult], None] = unheard,
 ) -> list[EpochResult]:
@@ -187,7 +190,9 @@ def train(
     weights of the best epoch) and `history.json`. Every epoch draws from its own seed, so that a
     resumed run takes the same steps as an uninterrupted one. `start` is an earlier run's `best/`
     to start from in place of `backbone`; `teacher` softens the targets. `compiled` runs the steps
-    through torch.compile, which is faster on a GPU and slower on a CPU (docs/log.md).
+    through torch.compile, which is faster on a GPU and slower on a CPU (docs/log.md). Of several
+    `workers`, which have joined, each takes its part of every batch; the first one alone reads and
+    writes `run` and validates, and all return the same.
 
     Raises:
         CheckpointUnusable: `resume` without a checkpoint, or with one of other settings or another
@@ -196,38 +201,41 @@ def train(
             other faces than these: some of them may be among those to validate on.
         SplitUnusable: Fewer faces than one batch holds, or none to validate on.
         TrainingDiverged: The loss is no longer a number.
+        WorkersUnusable: Fewer faces a step than workers, or it failed in another one.
     """
     if len(training) < settings.batch_size or not len(validation):
         raise SplitUnusable(
             f"{len(training)} training and {len(validation)} validation faces are too few for "
             f"batches of {settings.batch_size}"
         )
+    if settings.batch_size < workers.world:
+        raise WorkersUnusable(
+            f"{workers.world} workers are too many for batches of {settings.batch_size}"
+        )
     torch.manual_seed(settings.seed)
-    run.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails now, not later
     settings = replace(settings, teacher=teacher.digest if teacher else "")
     split = split_digest(training, validation)
-    state = _start(settings, training, backbone, start, device, split)
-    if resume:
-        _resume(state, run, settings)
-    elif read_checkpoint(run / "last") is not None:
-        raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
+    earlier = workers.first(partial(_earlier, run, resume))
+    state = workers.together(partial(_start, settings, training, backbone, start, device, split))
+    if earlier is not None:
+        _resume(state, earlier, run, settings)
     steps = settings.epochs * (len(training) // settings.batch_size)
     train_faces = _OnDevice.of(training, targets_of(training, settings, teacher), device)
-    stepping: Callable[[Tensor], Logits] = (
-        torch.compile(state.network) if compiled else state.network
-    )
+    shared = shared_network(workers, state.network, device)
+    stepping: Callable[[Tensor], Logits] = torch.compile(shared) if compiled else shared
     while state.epoch < settings.epochs and not _stalled(state, settings.patience):
         started = time.monotonic()
-        loss = _epoch(state, stepping, settings, train_faces, steps, on_step)
+        loss = _epoch(state, stepping, settings, train_faces, steps, workers, on_step)
         state.epoch += 1
-        result = validate(
-            state.averaged.module, settings, validation, device, state.epoch, loss, started
+        averaged = state.averaged.module
+        result = workers.first(
+            partial(validate, averaged, settings, validation, device, state.epoch, loss, started)
         )
         state.history.append(result)
         if state.best is None or result.loss < state.best.loss:
             state.best = result
-            _write_best(state, run, settings)
-        _write_last(state, run, settings)
+            workers.first(partial(_write_best, state, run, settings))
+        workers.first(partial(_write_last, state, run, settings))
         on_epoch(result)
     return state.history
 
@@ -409,6 +417,7 @@ def _epoch(
     settings: TrainingSettings,
     faces: _OnDevice,
     steps: int,
+    workers: Workers,
     on_step: Callable[[int, int, float], None],
 ) -> float:
     device = faces.crops.device
@@ -430,13 +439,15 @@ def _epoch(
             varied, label, faces.crowd[index], settings.mixup, settings.cutmix, random
         )
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            logits = stepping(normalised(varied))
+            part = stepping(normalised(varied[workers.part(len(varied))]))
+        logits = Logits(*(whole_batch(workers, head, len(varied)) for head in part))
         loss = both_heads_loss(logits, label, crowd, settings, weights)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingDiverged(f"the loss is {value} at step {state.step}; lower the rate")
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        # Workers average their gradients, of which each one's is its part of the whole.
+        (loss * workers.world).backward()  # type: ignore[no-untyped-call]  # torch's omission
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
         state.optimizer.step()
         _average(state, ema_decay(state.step, settings.ema))
@@ -494,10 +505,18 @@ def _metadata(state: _State, settings: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def _resume(state: _State, run: Path, settings: TrainingSettings) -> None:
+def _earlier(run: Path, resume: bool) -> Checkpoint | None:
+    """Where the run in that folder stopped, or None for a new one, whose folder is there then."""
+    run.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails now, not later
     checkpoint = read_checkpoint(run / "last")
-    if checkpoint is None:
+    if resume and checkpoint is None:
         raise CheckpointUnusable(f"{run / 'last'}: nothing to resume; start without --resume")
+    if checkpoint is not None and not resume:
+        raise CheckpointUnusable(f"{run} holds a run: go on with --resume, or name another folder")
+    return checkpoint
+
+
+def _resume(state: _State, checkpoint: Checkpoint, run: Path, settings: TrainingSettings) -> None:
     metadata = checkpoint.metadata
     wanted = json.loads(json.dumps(asdict(settings)))
     defaults = {knob.name: knob.default for knob in fields(settings)}  # for knobs added since

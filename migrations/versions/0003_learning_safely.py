@@ -58,7 +58,13 @@ def upgrade() -> None:
         sa.Column("seen_at", MOMENT, nullable=False),
         sa.Column("next_at", MOMENT, nullable=True),
         sa.Column("fired_at", MOMENT, nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("candidate", sa.String(length=128), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "outcome IN ('promoted', 'refused', 'rested', 'busy', 'failed', 'stopped')",
+            name=op.f("ck_schedules_outcome"),
+        ),
         sa.PrimaryKeyConstraint("name", "holder", name=op.f("pk_schedules")),
     )
     with op.batch_alter_table("questions") as questions:

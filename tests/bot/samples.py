@@ -126,5 +126,6 @@ NOTHING = Statistics(
     inbox_waiting=0,
     inbox_parked=0,
     model_version=None,
+    schedules=(),
     days=(),
 )

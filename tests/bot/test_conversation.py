@@ -15,7 +15,7 @@ from bot.playground import Playground
 from bot.texts import Catalogue, Texts
 from bot.understanding import Confirmation, Correction, Rejection, Several
 from fer_model import Engine, InProcessRecognizer, face_of_kept
-from store import feedback, people, questions, readings, versions
+from store import feedback, people, questions, readings, trust, versions
 from store.emotions import EMOTIONS
 from store.engine import Database
 from store.records import NewFace, NewReading, Reading
@@ -61,6 +61,46 @@ async def test_a_real_face_is_read_corrected_kept_and_undone(
             assert await standing(bot) == []
             assert [row.crop for row in await rows(bot, FaceRow)] == [None]
             assert [row.kind for row in await rows(bot, FeedbackRow)][-1] == "retraction"
+    finally:
+        await recognizer.close()
+    check_conversation(playground.requests)
+
+
+async def test_a_kept_face_is_reviewed_and_its_rejected_correction_counts_for_nothing(
+    playground: Playground, running_bot: RunBot, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    torch.set_num_threads(1)
+    engine = Engine.load(write_random_version(tmp_path_factory.mktemp("versions")).path)
+    file = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(file, "JPEG")
+    ada, admin = playground.person("Ada"), playground.person("Admin")
+    recognizer = InProcessRecognizer(engine)
+    try:
+        async with running_bot(playground, recognizer) as bot:
+            await ada.send_photo(file.getvalue())
+            answer = await ada.next_message(timeout=60)
+            await ada.send_text("60% sad 40% angry", reply_to=answer)
+            await ada.next_message()
+            asked = await ada.next_message()
+            await ada.press(asked, asked.button_texts[0])
+            await ada.wait_for_change(asked)
+            await quiet(bot)
+
+            await admin.send_text("/review")
+            card = await admin.next_message(timeout=60)
+            assert "1 piece of feedback waits for review" in card.text
+            assert answer.text.partition("\n")[0].partition(" ")[2] in card.text
+            assert "somebody said: 60 % sad, 40 % angry" in card.text
+            shown = Image.open(io.BytesIO(await admin.download(card)))
+            assert max(shown.size) == 1280
+            await admin.press(card, "❌ Reject")
+            end = await admin.wait_for_change(card, timeout=60)
+            assert "nothing is left to review" in end.text
+
+            (row,) = await rows(bot, FeedbackRow)
+            async with bot.database.readers() as session:
+                weights = trust.weigh(await trust.voices(session)).weights
+            assert weights == {row.id: 0.0}
     finally:
         await recognizer.close()
     check_conversation(playground.requests)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 from typing import get_args
 
@@ -49,6 +50,7 @@ from store.records import (
     ReviewReason,
     RulingOutcome,
     RulingVerdict,
+    Schedule,
     Undone,
 )
 from tests.bot.samples import (
@@ -459,6 +461,85 @@ def test_statistics_of_nothing_say_so(texts: Texts) -> None:
     assert buttons(reply.keyboard) == [StatisticsRange(d) for d in (7, 30, 90, None)]
 
 
+def scheduler(**changes: object) -> Schedule:
+    """A scheduler that is alive and refused a candidate last night."""
+    refused = Schedule(
+        holder="host:1:abc",
+        expression="0 3 * * *",
+        timezone=None,
+        minimum_feedback=1,
+        seen_at=datetime(2026, 11, 22, 20, 0, tzinfo=UTC),
+        alive=True,
+        next_at=datetime(2026, 11, 23, 3, 0, tzinfo=UTC),
+        fired_at=datetime(2026, 11, 22, 3, 4, tzinfo=UTC),
+        outcome="refused",
+        candidate="0123456789abcdef",
+        detail="too few <faces>",
+    )
+    return replace(refused, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("known", "lines"),
+    [
+        ([], ["Retraining: no scheduler is known"]),
+        (
+            [scheduler()],
+            [
+                "Retraining: next on 2026-11-23 03:00 UTC",
+                "Last on 2026-11-22 03:04: candidate 0123456789ab refused: too few &lt;faces&gt;",
+            ],
+        ),
+        (
+            [scheduler(fired_at=None, outcome=None)],
+            ["Retraining: next on 2026-11-23 03:00 UTC"],
+        ),
+        (
+            [scheduler(alive=False, outcome="promoted")],
+            [
+                "Retraining: no scheduler has been seen since 2026-11-22 20:00 UTC",
+                "Last on 2026-11-22 03:04: candidate 0123456789ab passed the gate",
+            ],
+        ),
+        (
+            [scheduler(outcome=None), scheduler(outcome="rested", alive=False)],
+            [
+                "Retraining: at work since 2026-11-22 03:04 UTC",
+                "Last on 2026-11-22 03:04: too little new feedback",
+            ],
+        ),
+        (
+            [scheduler(outcome="failed", detail="word " * 100)],
+            [
+                "Retraining: next on 2026-11-23 03:00 UTC",
+                f"Last on 2026-11-22 03:04: failed: {'word ' * 39}word…",
+            ],
+        ),
+        (
+            [scheduler(outcome="busy")],
+            [
+                "Retraining: next on 2026-11-23 03:00 UTC",
+                "Last on 2026-11-22 03:04: another retraining was at work",
+            ],
+        ),
+        (
+            [scheduler(outcome="stopped")],
+            [
+                "Retraining: next on 2026-11-23 03:00 UTC",
+                "Last on 2026-11-22 03:04: stopped before its end",
+            ],
+        ),
+    ],
+)
+def test_statistics_say_when_the_next_retraining_is_and_what_came_of_the_last(
+    known: list[Schedule], lines: list[str]
+) -> None:
+    reply = replies.statistics_reply(EN, replace(NOTHING, schedules=tuple(known)), 7)
+    said = reply.text.replace("<code>", "").replace("</code>", "").splitlines()
+    assert said[-len(lines) :] == lines
+    assert len(reply.text) < 1024
+
+
 def test_statistics_say_how_many_readings_got_no_feedback() -> None:
     numbers = replace(
         NOTHING,
@@ -515,8 +596,8 @@ def test_review_tells_what_was_answered_what_was_said_and_why_it_is_shown() -> N
         "I had said: “Of ten people, about 6 would say happy, 3 neutral, 1 surprised.”\n"
         "On 2026-11-22 somebody said: sad\n"
         "Others on this face: 2 happy, 1 sad\n\n"
-        "Shown because this person says the same word again and again, "
-        "it goes against a confident reading, people disagree about this face."
+        "Shown because this person says the same word again and again; "
+        "it goes against a confident reading; people disagree about this face."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -11,7 +12,7 @@ from rich.console import Console
 from fer_model.errors import FerModelError, RuntimeUnavailable
 from fer_model.runtimes import Runtime, chosen_runtime
 from store.errors import StoreError
-from train_cli.errors import TrainingError
+from train_cli.errors import EndedElsewhere, TrainingError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
@@ -25,6 +26,10 @@ RuntimeName = Annotated[
         envvar="FEELBACK_RUNTIME",
         help="What runs a version's networks; as the bot is told, so that what is judged serves.",
     ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the report: words, figures, pictures.", file_okay=False),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 
@@ -48,6 +53,8 @@ def expected_failures() -> Iterator[None]:
     """Turns a failure that its user can act on into one line on stderr and exit code 1."""
     try:
         yield
+    except EndedElsewhere as error:
+        raise typer.Exit(1) from error
     except (TrainingError, FerModelError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -21,8 +21,10 @@ from train_cli.commands.options import (
     Device,
     DryRun,
     Json,
+    ReportFolder,
     RuntimeName,
     Seed,
+    expected_failures,
     messages,
     results,
     runtime_named,
@@ -30,6 +32,7 @@ from train_cli.commands.options import (
 )
 from train_cli.progress import step_progress
 from train_cli.registry import held_lease, opened, short
+from train_cli.retrain_page import write_page
 from train_cli.retrain_report import in_words, weighed_in_words
 from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
 from train_cli.voting import PSEUDO_VOTES
@@ -50,6 +53,7 @@ def retrain_command(
     seed: Seed = 0,
     device: Device = "cpu",
     runtime: RuntimeName = "auto",
+    report: ReportFolder = None,
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -57,6 +61,8 @@ def retrain_command(
 
     Nothing is promoted: the report ends with the gate's verdict, and `models promote` decides.
     Without feedback there is no candidate, which is no failure.
+
+    Example: `train_cli retrain --replay datasets/fer2013 --report var/reports/tonight`
     """
     used = use_threads(threads)
     on_device = torch_device(device)
@@ -72,10 +78,13 @@ def retrain_command(
         _print_plan(run_to_end(_planned(database)), used, replay is not None, as_json)
         return
     outcome = run_to_end(_retrained(database, settings))
+    if report is not None and outcome.report is not None:
+        with expected_failures():
+            write_page(report, outcome.report, None)
     if as_json:
-        report = None if outcome.report is None else outcome.report.to_json()
+        told = None if outcome.report is None else outcome.report.to_json()
         candidate = None if outcome.report is None else outcome.report.candidate
-        typer.echo(json.dumps({"run": outcome.run_id, "candidate": candidate, "report": report}))
+        typer.echo(json.dumps({"run": outcome.run_id, "candidate": candidate, "report": told}))
         return
     lines = [NOTHING] if outcome.report is None else in_words(outcome.report)
     console = results()

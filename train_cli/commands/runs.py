@@ -2,16 +2,20 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from fer_model.runtimes import Runtime
 from store import runs
 from store.records import Run
+from train_cli.changed_faces import changed_faces_sheet, finished_report
 from train_cli.commands.database import DEFAULT_DATABASE, DatabaseUrl, run_to_end
-from train_cli.commands.options import Json, results
+from train_cli.commands.options import Json, ReportFolder, RuntimeName, messages, results
 from train_cli.registry import opened, short
+from train_cli.retrain_page import FACES, write_page
 
 
 def runs_command(
@@ -19,17 +23,34 @@ def runs_command(
         int | None, typer.Argument(help="One run; all of the latest without.")
     ] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    report: ReportFolder = None,
+    faces: Annotated[
+        bool, typer.Option("--faces", help="With --report: also draw the faces that changed.")
+    ] = False,
+    runtime: RuntimeName = "auto",
     database: DatabaseUrl = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
-    """List the latest runs, or show one with its arguments and report."""
+    """List the latest runs, or show one with its arguments and report.
+
+    --report writes one run's report as a folder. --faces asks both versions again about the crops
+    that are still kept, and adds faces.png: it shows people, so delete it when you have looked.
+
+    Example: `train_cli runs 12 --report var/reports/12 --faces`
+    """
+    if report is None and faces:
+        raise typer.BadParameter("needs --report", param_hint="--faces")
+    if report is not None:
+        if run_id is None:
+            raise typer.BadParameter("name the run that it is of", param_hint="--report")
+        run_to_end(_reported(database, run_id, report, faces, runtime))
     found = run_to_end(_found(database, run_id, limit))
     if as_json:
         documents = [_json(run) for run in found]
         typer.echo(json.dumps(documents if run_id is None else documents[0]))
     elif run_id is None:
         _print_table(found)
-    else:
+    elif report is None:
         results().print_json(json.dumps(_json(found[0])))
 
 
@@ -38,6 +59,19 @@ async def _found(url: str, run_id: int | None, limit: int) -> tuple[Run, ...]:
         if run_id is not None:
             return (await runs.run(session, run_id),)
         return await runs.runs(session, limit=limit)
+
+
+async def _reported(url: str, run_id: int, folder: Path, faces: bool, runtime: Runtime) -> None:
+    async with opened(url) as database:
+        async with database.readers() as session:
+            run = await runs.run(session, run_id)
+        report = finished_report(run)
+        sheet = await changed_faces_sheet(database, run, runtime) if faces else None
+    write_page(folder, report, sheet)
+    told = f"report: {folder}"
+    if sheet is not None:
+        told += f"; {FACES} shows people: delete it when you have looked"
+    messages().print(told, soft_wrap=True)
 
 
 def _print_table(found: tuple[Run, ...]) -> None:

@@ -1,8 +1,10 @@
 """`train_cli train`: one ensemble member from a prepared split."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,7 +23,8 @@ from train_cli.commands.options import (
     torch_device,
 )
 from train_cli.commands.report import made_report, print_report
-from train_cli.distillation import read_teacher
+from train_cli.distillation import Teacher, read_teacher
+from train_cli.distributed import Workers, joined, own_device, workers_named
 from train_cli.reports import settings_table
 from train_cli.splits import FaceSet, load_split
 from train_cli.training import EpochResult, Optimizer, Precision, TrainingSettings, train
@@ -130,6 +133,8 @@ def train_command(
     kill, with the same settings, to the same result. RUN/report is what `train_cli report` makes
     of it. A RUN that holds a run already is never overwritten.
 
+    Several GPUs or hosts: `torchrun --nproc-per-node 2 -m -- train_cli train ...`, all else alike.
+
     Example: `train_cli train resnet50 --split datasets/fer2013 --run runs/resnet50
     --backbone resnet50_imagenet.safetensors --epochs 14`
     """
@@ -157,39 +162,50 @@ def train_command(
         precision=precision,
         seed=seed,
     )
-    on_device = torch_device(device)
-    console = messages()
+    workers = workers_named(os.environ)
+    told_device = torch_device(device)
+    console = messages() if workers.is_first else Console(quiet=True, force_terminal=False)
     with expected_failures():
-        faces, validation = (
-            load_split(split, "train", limit),
-            load_split(split, "validation", limit),
-        )
-        taught = read_teacher(teacher, faces) if teacher is not None else None
-        _announce(console, settings, faces, validation, on_device)
-        if dry_run:
-            typer.echo(json.dumps(asdict(settings)) if as_json else "dry run: nothing trained")
+        on_device = own_device(workers, told_device)
+        with joined(workers, on_device):
+            faces, validation, taught = workers.together(partial(_read, split, limit, teacher))
+            _announce(console, settings, faces, validation, on_device, workers)
+            if dry_run:
+                if workers.is_first:
+                    said = json.dumps(asdict(settings)) if as_json else "dry run: nothing trained"
+                    typer.echo(said)
+                return
+            earlier = read_history(run) if resume else ()
+            with training_display(console, settings, earlier) as display:
+                history = train(
+                    settings,
+                    faces,
+                    validation,
+                    run,
+                    backbone,
+                    on_device,
+                    start=start,
+                    teacher=taught,
+                    resume=resume,
+                    compiled=compiled,
+                    workers=workers,
+                    on_step=display.on_step,
+                    on_epoch=display.on_epoch,
+                )
+        if not workers.is_first:
             return
-        earlier = read_history(run) if resume else ()
-        with training_display(console, settings, earlier) as display:
-            history = train(
-                settings,
-                faces,
-                validation,
-                run,
-                backbone,
-                on_device,
-                start=start,
-                teacher=taught,
-                resume=resume,
-                compiled=compiled,
-                on_step=display.on_step,
-                on_epoch=display.on_epoch,
-            )
         report = made_report(console, run, validation, on_device)
     if as_json:
         typer.echo(json.dumps(_document(history, report)))
     else:
         print_report(report)
+
+
+def _read(
+    split: Path, limit: int | None, teacher: Path | None
+) -> tuple[FaceSet, FaceSet, Teacher | None]:
+    faces, validation = load_split(split, "train", limit), load_split(split, "validation", limit)
+    return faces, validation, read_teacher(teacher, faces) if teacher is not None else None
 
 
 def _announce(
@@ -198,10 +214,12 @@ def _announce(
     faces: FaceSet,
     validation: FaceSet,
     device: torch.device,
+    workers: Workers,
 ) -> None:
     console.print(settings_table(settings))
+    together = "" if workers.alone else f"{workers.world} workers, "
     console.print(
-        f"{len(faces)} faces, {len(validation)} to validate on, {device}, "
+        f"{len(faces)} faces, {len(validation)} to validate on, {together}{device}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}",
         soft_wrap=True,
     )

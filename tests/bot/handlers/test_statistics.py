@@ -1,5 +1,8 @@
+from datetime import UTC, datetime, timedelta
+
 from bot.buttons import StatisticsRange, encode
 from bot.playground import Person
+from store import schedules
 from tests.bot.conftest import RunningBot
 from tests.bot.fakes import VERSION
 from tests.bot.handlers.conftest import TWO_FACES, answered_feedback, quiet, send_and_read
@@ -21,6 +24,23 @@ async def test_an_administrator_gets_the_numbers_and_a_chart(
     assert "Agreement: 0 %, of the 1 with feedback; 2 got none." in answer.text
     assert VERSION[:12] in answer.text
     assert "(95 %)" in answer.text
+
+
+async def test_an_administrator_is_told_of_the_scheduler(bot: RunningBot, admin: Person) -> None:
+    night = datetime.now(UTC) + timedelta(hours=9)
+    async with bot.database.sessions.begin() as session:
+        await schedules.beat(
+            session,
+            schedules.RETRAIN,
+            "host:1:abc",
+            expression="0 3 * * *",
+            timezone=None,
+            minimum_feedback=1,
+            next_at=night,
+        )
+    await admin.send_text("/stats")
+    answer = await admin.next_message(timeout=30)
+    assert f"Retraining: next on {night:%Y-%m-%d %H:%M} UTC" in answer.text
 
 
 async def test_the_range_can_be_changed(bot: RunningBot, admin: Person) -> None:
