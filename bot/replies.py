@@ -399,10 +399,13 @@ def forget_question(texts: Texts) -> Reply:
 
 
 def forgotten(texts: Texts, erased: Erased) -> Reply:
-    """Everything is erased, with counts."""
+    """Everything is erased, with counts, and what becomes of models that learnt from it."""
     readings = texts.html("forgotten_readings", count=erased.rows.get("readings", 0))
     feedback = texts.html("forgotten_feedback", count=erased.rows.get("feedback", 0))
-    return Reply(texts.html("forgotten", count=erased.total, readings=readings, feedback=feedback))
+    done = texts.html("forgotten", count=erased.total, readings=readings, feedback=feedback)
+    if erased.versions:
+        done = _lines([done, texts.html("forgotten_models")], apart=True)
+    return Reply(done)
 
 
 def not_forgotten(texts: Texts) -> Reply:

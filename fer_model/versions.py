@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -54,8 +54,11 @@ SHORT_DIGEST: Final = 12
 """Hex digits of a digest that are shown to people."""
 
 _PARTIAL: Final = ".partial-"
-_UNFINISHED_AFTER_S: Final = 3600
-"""Writing takes seconds; what is older was left behind by a process that was killed."""
+_DELETED: Final = ".deleted-"
+_DRAFT: Final = ".draft-"
+_LEFT_AFTER_S: Final = {_PARTIAL: 3600.0, _DELETED: 3600.0, _DRAFT: 24 * 3600.0}
+"""Writing and deleting take seconds, judging a draft takes minutes: what is older was left behind
+by a process that was killed."""
 
 _SCALE: Final = ".scale"
 _INT8_MOST: Final = 127
@@ -168,12 +171,49 @@ def write_version(
     return read_version(path)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Removes what killed processes have left half-written; no such thing is ever loadable."""
-    for partial in folder.glob(f"{_PARTIAL}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _UNFINISHED_AFTER_S:
-                shutil.rmtree(partial, ignore_errors=True)
+def draft_folder(folder: Path) -> Path:
+    """A new hidden place in `folder`, for a version that nobody is to find there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+
+
+def publish_version(version: ModelVersion, folder: Path) -> ModelVersion:
+    """The version, moved out of its draft folder into `folder` in one step, and durable there."""
+    path = folder.resolve() / version.digest
+    try:
+        version.path.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+    _sync(folder)
+    shutil.rmtree(version.path.parent, ignore_errors=True)
+    return replace(version, path=path)
+
+
+def delete_version(path: Path) -> None:
+    """Deletes a version's directory; it is never there in part, whenever the process dies.
+
+    It loses its name first; what a crash leaves of it then is for `remove_unfinished`.
+    """
+    hidden = Path(tempfile.mkdtemp(prefix=_DELETED, dir=path.parent))
+    path.rename(hidden)  # takes the empty directory's place, in one step
+    _sync(path.parent)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> int:
+    """Removes what killed processes have left half-written or half-deleted; returns how much.
+
+    No such thing is ever loadable.
+    """
+    removed = 0
+    for prefix, after in _LEFT_AFTER_S.items():
+        for left in folder.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > after:
+                    shutil.rmtree(left)
+                    removed += 1
+    return removed
 
 
 def read_version(path: Path) -> ModelVersion:

@@ -8,14 +8,25 @@ lost it can no longer finish the row.
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Update, and_, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Update,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from store.clock import moment
 from store.errors import LeaseLost
 from store.records import Claim, JsonObject
-from store.tables import InboxRow
+from store.tables import InboxRow, PersonRow
 from store.upsert import insert_if_absent
 
 MAX_ATTEMPTS = 5
@@ -161,6 +172,23 @@ async def fail(
     return False
 
 
+async def check_claim(session: AsyncSession, claim: Claim) -> None:
+    """Return if the claim is held; its person is then not erased before the transaction ends.
+
+    Raises:
+        LeaseLost: somebody else claimed the update, or it was finished or erased.
+    """
+    # Erasing locks the person first and scrubs the row then: it comes wholly before or after.
+    await session.execute(
+        select(PersonRow.person_id)
+        .where(PersonRow.person_id == claim.person_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    held = select(InboxRow.id).where(*_of_claim(claim))
+    if await session.scalar(held) is None:
+        raise LeaseLost(f"The claim on inbox row {claim.inbox_id} was lost.")
+
+
 async def release(session: AsyncSession, claim: Claim) -> bool:
     """Give an update back unworked, as on shutdown; the attempt does not count."""
     return await _changed(
@@ -218,8 +246,12 @@ async def purge_finished(session: AsyncSession, *, before: datetime) -> int:
 
 
 def _claimed(claim: Claim) -> Update:
+    return update(InboxRow).where(*_of_claim(claim))
+
+
+def _of_claim(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     # The attempt count fences: it differs as soon as anybody else claimed the row.
-    return update(InboxRow).where(
+    return (
         InboxRow.id == claim.inbox_id,
         InboxRow.state == "claimed",
         InboxRow.leased_by == claim.worker,

@@ -2,8 +2,8 @@
 
 Whoever names emotions at random, always the same one, or one in place of another says nothing about
 what confident readings and other people say of the same faces; whoever looks at the faces does.
-That is what trust measures, and what it leaves alone: contradicting a reading that was unsure, or
-sending faces that all show one emotion, costs nothing.
+That is what trust measures, and what it leaves alone: contradicting readings that were unsure costs
+little, sending faces that all show one emotion nothing.
 """
 
 import math
@@ -70,7 +70,9 @@ class TrustPolicy:
         full: A person's pieces weigh 1 from this much trust on, and in proportion below.
         confident: A reading whose top emotion has at least this share is evidence.
         reading_people: How many people's votes a confident reading is worth as evidence.
-        unsure_people: The same for the others, which count in a person's favour alone.
+        unsure_people: The same for the others ...
+        unsure_against: ... which in all say this much against a person at most, nats.
+        confirming: How much seldomer people say that a reading is right than that it is wrong.
         spread: How much people disagree about one face: pseudo-votes for the emotions' overall
             shares beside what is known of the face.
         credit: Most evidence for a person that is remembered, nats: weeks of honesty do not pay
@@ -93,6 +95,8 @@ class TrustPolicy:
     confident: float = 0.8
     reading_people: float = 8.0
     unsure_people: float = 2.0
+    unsure_against: float = 1.0
+    confirming: float = 0.5
     spread: float = 1.0
     credit: float = 4.0
     accepted: float = 1.5
@@ -224,16 +228,19 @@ class _Evidence:
         faces = {name: place for place, name in enumerate(dict.fromkeys(v.face for v in ordered))}
         self.face: Places = np.array([faces[voice.face] for voice in ordered])
         self.shares: Array = np.array([voice.shares for voice in ordered], dtype=np.float64)
-        self.crowd: Array = np.array([voice.crowd for voice in ordered], dtype=np.float64)
         self.said: Places = self.shares.argmax(axis=1)
-        self.read: Places = self.crowd.argmax(axis=1)
-        self.confident: NDArray[np.bool_] = self.crowd.max(axis=1) >= policy.confident
+        crowd: Array = np.array([voice.crowd for voice in ordered], dtype=np.float64)
+        self.read: Places = crowd.argmax(axis=1)
+        self.confident: NDArray[np.bool_] = crowd.max(axis=1) >= policy.confident
+        # What people who speak at all would say: that a reading is right goes without saying.
+        crowd[np.arange(len(crowd)), self.read] *= policy.confirming
+        self.spoken: Array = crowd / crowd.sum(axis=1, keepdims=True)
         self.ordered = ordered
         self.pieces: dict[int, list[int]] = defaultdict(list)
         for place, voice in enumerate(ordered):
             self.pieces[voice.person_id].append(place)
         # How often honest people name each emotion: by the readings, which trolls do not choose.
-        self.usual: Array = 0.8 * self.crowd.mean(axis=0) + 0.2 / len(EMOTIONS)
+        self.usual: Array = 0.8 * self.spoken.mean(axis=0) + 0.2 / len(EMOTIONS)
         self.usual /= self.usual.sum()
 
     def expected(self, weights: "Array | None" = None) -> "Array":
@@ -244,7 +251,7 @@ class _Evidence:
         import numpy as np
 
         policy = self._policy
-        counts = policy.spread * self.usual + self.crowd * (
+        counts = policy.spread * self.usual + self.spoken * (
             policy.reading_people * self.confident[:, None]
         )
         if weights is not None:
@@ -294,16 +301,17 @@ class _Evidence:
         return trust, nats
 
     def _favours(self) -> dict[int, float]:
-        """What unsure readings say for each person in all, nats; never anything against them."""
+        """What unsure readings say for each person in all, nats: little against anybody."""
         import numpy as np
 
         usual = self._policy.spread * self.usual
-        expected = usual + self._policy.unsure_people * self.crowd
+        expected = usual + self._policy.unsure_people * self.spoken
         expected /= expected.sum(axis=1, keepdims=True)
         ratio = (self.shares * expected).sum(axis=1) / (self.shares * self.usual).sum(axis=1)
         nats = np.where(self.confident, 0.0, np.log(ratio))
         return {
-            person: max(0.0, float(nats[places].sum())) for person, places in self.pieces.items()
+            person: max(-self._policy.unsure_against, float(nats[places].sum()))
+            for person, places in self.pieces.items()
         }
 
     def _trust(self, nats: "Array", favour: float) -> float:

@@ -109,6 +109,13 @@ class GatePolicy:
     calibration_margin: float = 0.01
 
 
+GUARD: Final = GatePolicy(
+    accuracy_margin=0.01, loss_margin=0.01, rare_margin=0.04, calibration_margin=0.01
+)
+"""What a retrain asks of itself before it is judged, on base training faces: narrower than the
+gate, for what hardly passes here would often be refused there."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One test of the gate: its name, whether it passed, and why in words."""
@@ -144,6 +151,11 @@ def judge(evidence: PairedResults, policy: GatePolicy = GatePolicy()) -> Verdict
     difference; calibration no worse than by its margin.
     """
     return Verdict((*_on_holdout(evidence.holdout, policy), *_on_base(evidence.base, policy)))
+
+
+def base_holds(faces: PairedFaces, policy: GatePolicy) -> bool:
+    """Whether the candidate passes all that the gate asks on base faces."""
+    return all(check.passed for check in _on_base(faces, policy))
 
 
 def log_loss(said: Array, answer: Array) -> Array:

@@ -30,6 +30,9 @@ from train_cli.progress import unheard
 
 _CACHE_BATCH: Final = 64
 _SMALLEST: Final = 1e-8
+STEPS_BACK: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
+"""Shares of the way from the current version to what was learnt, farthest first."""
+
 _COPIES: Final = 4096
 """Copies of faces of one kind that are cached at most: 130 MB of ResNet50's activations."""
 
@@ -56,12 +59,12 @@ class LearningSettings:
 
     passes: int = 4
     least_steps: int = 24
-    copies: int = 4
-    batch_size: int = 32
-    learning_rate: float = 0.005
+    copies: int = 2
+    batch_size: int = 64
+    learning_rate: float = 0.02
     momentum: float = 0.9
     pull: float = 0.01
-    keep: float = 1.0
+    keep: float = 4.0
     gradient_clip: float = 5.0
     seed: int = 0
     augmentation: Augmentation = field(
@@ -229,6 +232,46 @@ def learn_cached(
     halves = [_half(member, device) for member in members]
     _fit(halves, calibrations, new, kept, settings, random, on_step)
     return [half.member_back() for half in halves]
+
+
+def between(start: Sequence[Member], end: Sequence[Member], share: float) -> list[Member]:
+    """Members whose weights are `share` of the way from `start` to `end`.
+
+    Source: weight-space ensembles for fine-tuning (WiSE-FT, Wortsman et al. 2022): halfway, most of
+    what was learnt is there and most of what was known still is.
+    """
+    return [_between(one, other, share) for one, other in zip(start, end, strict=True)]
+
+
+def as_far_as(
+    start: Sequence[Member],
+    end: Sequence[Member],
+    bearable: Callable[[Sequence[Member]], bool],
+    shares: Sequence[float] = STEPS_BACK,
+) -> tuple[list[Member], float]:
+    """The members farthest on the way from `start` to `end` that are bearable, and how far.
+
+    Found by halving, as if all that is nearer to `start` were bearable too. Where none of `shares`
+    is, that of the least: whoever judges will refuse it.
+    """
+    low, high = 0, len(shares) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if bearable(between(start, end, shares[middle])):
+            high = middle
+        else:
+            low = middle + 1
+    return between(start, end, shares[low]), shares[low]
+
+
+def _between(start: Member, end: Member, share: float) -> Member:
+    network = copy.deepcopy(end.network)
+    state = start.network.state_dict()
+    with torch.no_grad():
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(state[key], 1 - share)
+    return Member(network, end.side)
 
 
 def upper_answers(

@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fer_model.errors import FerModelError
 from fer_model.uris import version_path, version_uri
 from fer_model.versions import SHORT_DIGEST, read_version, shipped_version
 from fer_model.versions import ModelVersion as VersionOnDisk
@@ -157,6 +158,60 @@ async def trained_people(session: AsyncSession, version: ModelVersion) -> frozen
     return frozenset(people)
 
 
+async def start_of_retrain(database: Database) -> ModelVersion:
+    """The version that a retrain starts from, and that its candidate is judged against.
+
+    The current one; where that is void, what may stand in for it and can be read: its nearest
+    ancestor that was not trained on anybody who was erased since, in the end the base.
+
+    Raises:
+        NoCurrentVersion: None is registered yet.
+        RunRefused: The current version is void, and nothing that may stand in for it is there.
+    """
+    async with database.readers() as session:
+        current = await versions.current_version(session)
+        if not current.void:
+            return current
+        starts = await versions.clean_starts(session)
+    for start in starts:
+        with contextlib.suppress(FerModelError, RunRefused):
+            await asyncio.to_thread(version_on_disk, start)
+            return start
+    raise RunRefused(
+        f"{short(current.digest)} was trained on somebody who was erased since, and no version "
+        "that was not is on disk: start the bot once, which registers the shipped one"
+    )
+
+
+async def replace_void(
+    database: Database, *, actor: str, under: HeldLease | None = None
+) -> ModelVersion | None:
+    """Makes current what may stand in for a void current version; None where it is not void.
+
+    Args:
+        database: Where it is registered.
+        actor: Who does this.
+        under: A lease that must be held as well.
+
+    Raises:
+        LeaseTaken, LeaseLost, RunRefused: Nothing was changed.
+    """
+    try:
+        start = await start_of_retrain(database)
+    except NoCurrentVersion:
+        return None
+    async with database.sessions.begin() as session:
+        if under is not None:
+            await check_lease(session, under.lease)
+        current = await versions.current_version(session)
+        if not current.void:
+            return None
+        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
+        clean = await versions.replace_void(session, start.digest, lease=lease, actor=actor)
+        await release_lease(session, lease)
+    return clean
+
+
 async def promote(
     database: Database,
     prefix: str,
@@ -168,7 +223,8 @@ async def promote(
     """Makes the version current whose digest begins with `prefix`.
 
     The gate's verdict counts only against the version that it was judged against: if another
-    serves by now, the evidence is about something else.
+    serves by now, the evidence is about something else. Where the version that serves is void, the
+    one counts that may stand in for it, and that one needs no verdict itself.
 
     Args:
         database: Where it is registered.
@@ -185,12 +241,18 @@ async def promote(
     async with database.readers() as session:
         chosen = await versions.version(session, prefix)
     await asyncio.to_thread(version_on_disk, chosen)
+    start = await start_of_retrain(database)
     async with database.sessions.begin() as session:
         if under is not None:
             await check_lease(session, under.lease)
         lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
         serving = await versions.current_version(session)
-        verdict = _verdict(chosen, serving)
+        judge = start if serving.void else serving
+        if serving.void and chosen.digest == start.digest:
+            promoted = await versions.replace_void(session, chosen.digest, lease=lease, actor=actor)
+            await release_lease(session, lease)
+            return promoted
+        verdict = _verdict(chosen, judge)
         try:
             promoted = await versions.promote(
                 session,

@@ -99,6 +99,7 @@ class RetrainReport:
         verdict: The gate's.
         seconds: How long each part took.
         looked_at: Ids of the feedback that was looked at.
+        share: How far the candidate went towards what was learnt, 0 to 1.
     """
 
     parent: str
@@ -121,6 +122,7 @@ class RetrainReport:
     verdict: Verdict
     seconds: dict[str, float]
     looked_at: tuple[int, ...]
+    share: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON, the verdict with `passed` and `reasons` beside its checks."""
@@ -273,7 +275,10 @@ def weighed_in_words(weighing: Weighing | None) -> str:
 
 def _what_was_done(report: RetrainReport) -> str:
     learnt = _counted(report.trained_faces, "face")
-    return f"learnt from {learnt}, held out {report.holdout_faces}; kept by {report.kept_by}"
+    line = f"learnt from {learnt}, held out {report.holdout_faces}; kept by {report.kept_by}"
+    if report.share < 1:
+        line += f"; {report.share:.0%} of the way, for the base bears no more"
+    return line
 
 
 def _side_by_side(title: str, faces: Comparison | None) -> list[str]:

@@ -7,11 +7,12 @@ changes nothing until it is promoted.
 
 import asyncio
 import contextlib
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -29,7 +30,9 @@ from fer_model.uris import version_uri
 from fer_model.versions import (
     Member,
     VersionMetadata,
+    draft_folder,
     load_members,
+    publish_version,
     remove_unfinished,
     write_version,
 )
@@ -40,14 +43,30 @@ from store.records import ModelVersion
 from store.trust import DEFAULT_TRUST, TrustPolicy, weigh
 from train_cli.errors import RunRefused, TookTooLong, in_one_line
 from train_cli.gate import (
+    GUARD,
     GatePolicy,
     PairedFaces,
     PairedResults,
+    base_holds,
     judge,
 )
-from train_cli.learning import LearningSettings, Lesson, grey_face, learn
+from train_cli.learning import (
+    LearningSettings,
+    Lesson,
+    LowerLayers,
+    as_far_as,
+    grey_face,
+    learn,
+    upper_answers,
+)
 from train_cli.progress import unheard
-from train_cli.registry import HeldLease, current_version, trained_people, version_on_disk
+from train_cli.registry import (
+    HeldLease,
+    current_version,
+    start_of_retrain,
+    trained_people,
+    version_on_disk,
+)
 from train_cli.retrain_report import (
     Answers,
     RetrainReport,
@@ -58,7 +77,7 @@ from train_cli.retrain_report import (
     weighed,
 )
 from train_cli.splits import FaceSet, load_split
-from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets, voted_faces
+from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets
 
 RUN_KIND: Final = "retrain"
 
@@ -70,6 +89,9 @@ _REPLAY_MOST: Final = 4096
 _BASE_MOST: Final = 1500
 """Base validation faces compared, always the same: asking two versions takes as long as learning.
 With 2 % of the answers changed, the 95 % bound on accuracy is then 0.6 points wide."""
+
+_GUARD_MOST: Final = 2000
+"""Base training faces, not replayed, by which a retrain decides how far it goes."""
 
 _CHUNK: Final = 256
 """Faces between two looks at whether to go on."""
@@ -113,7 +135,7 @@ class Plan:
     """What a retrain would do now.
 
     Attributes:
-        current: The version that it starts from.
+        current: The version that it starts from: the current one, unless that is void.
         division: The faces to learn from and to be judged on.
         pieces: Active, consented feedback with a crop.
         confirmations: Of these.
@@ -156,24 +178,25 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
 
     Raises:
         NoCurrentVersion: None is registered yet, so nobody can have said anything.
+        RunRefused: The current version is void, and there is none to start from in its place.
     """
+    current = await start_of_retrain(database)
     async with database.readers() as session:
-        current = await versions.current_version(session)
         said = await feedback.active_feedback_for_training(session)
         voices = await trust.voices(session)
         known = await trained_people(session, current)
     trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
     weights = None if trusted is None else trusted.weights
-    faces, unreadable = await asyncio.to_thread(voted_faces, said, weights)
+    division = await asyncio.to_thread(divide, said, weights, known)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,
-        division=divide(faces, known),
+        division=division,
         pieces=len(said),
         confirmations=kinds["confirmation"],
         corrections=kinds["correction"],
         people=len({piece.person_id for piece in said}),
-        unreadable=unreadable,
+        unreadable=division.unreadable,
         looked_at=tuple(piece.feedback_id for piece in said),
         weighing=None if trusted is None else weighed(voices, trusted),
     )
@@ -278,6 +301,7 @@ class _Retrain:
         self._plan = plan
         self._watcher = watcher
         self._seconds: dict[str, float] = {}
+        self._share = 1.0
         self._training = plan.division.training
         self._holdout = plan.division.holdout
 
@@ -285,7 +309,7 @@ class _Retrain:
         """The candidate on disk, and the report on it."""
         remove_unfinished(self._settings.models)
         parent = version_on_disk(self._plan.current)
-        replayed, base = self._base_faces()
+        replayed, guard, base = self._base_faces()
         sets = {
             "trained": _crops_of(self._training),
             "holdout": _crops_of(self._holdout),
@@ -295,21 +319,41 @@ class _Retrain:
         before = self._timed("asking the current version", lambda: self._asked(parent, sets, go_on))
         lesson = _lesson(self._training, before["trained"], self._settings.pseudo_votes)
         replay = None if replayed is None else _replay_lesson(replayed, before["replay"])
-        members = self._timed("learning", lambda: self._learnt(parent, lesson, replay, go_on))
+        start = load_members(parent)
+        members = self._timed(
+            "learning", lambda: self._learnt(start, parent, lesson, replay, go_on)
+        )
         go_on()
-        candidate = self._timed("writing the candidate", lambda: self._written(parent, members))
+        if guard is not None:
+            members = self._timed(
+                "holding the base", lambda: self._held_back(start, members, parent, guard, go_on)
+            )
         sets["replay"] = None
-        after = self._timed("asking the candidate", lambda: self._asked(candidate, sets, go_on))
-        return candidate, self._report(candidate, replay is not None, base, before, after)
+        draft = draft_folder(self._settings.models)
+        try:
+            written = self._timed(
+                "writing the candidate", lambda: self._written(draft, parent, members)
+            )
+            after = self._timed("asking the candidate", lambda: self._asked(written, sets, go_on))
+            report = self._report(written, replay is not None, base, before, after)
+            go_on()
+            return publish_version(written, self._settings.models), report
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
-    def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None]:
+    def _base_faces(self) -> tuple[FaceSet | None, FaceSet | None, FaceSet | None]:
+        """Faces to replay, to decide by how far to go, and for the gate."""
         if self._settings.base is None:
-            return None, None
+            return None, None, None
         folder = self._settings.base
         training = self._timed("reading base faces", lambda: load_split(folder, "train"))
         wanted = min(max(_REPLAY_LEAST, _REPLAY_PER_FACE * len(self._training)), _REPLAY_MOST)
         order = np.random.default_rng(self._settings.seed).permutation(len(training))
-        return training.subset(np.sort(order[:wanted])), base_validation(folder)
+        apart = order[wanted : wanted + _GUARD_MOST]
+        if bool(training.has_crowd.any()):
+            apart = apart[training.has_crowd.numpy()[apart]]
+        guard = training.subset(apart) if len(apart) >= GUARD.base_faces else None
+        return training.subset(np.sort(order[:wanted])), guard, base_validation(folder)
 
     def _asked(
         self,
@@ -335,25 +379,47 @@ class _Retrain:
         return answers
 
     def _learnt(
-        self, parent: VersionOnDisk, lesson: Lesson, replay: Lesson | None, go_on: KeepGoing
+        self,
+        start: Sequence[Member],
+        parent: VersionOnDisk,
+        lesson: Lesson,
+        replay: Lesson | None,
+        go_on: KeepGoing,
     ) -> list[Member]:
         def on_step(step: int, steps: int, loss: float) -> None:
             go_on()
             self._watcher.on_step(step, steps, loss)
 
         settings = self._settings
-        learning = LearningSettings(**(vars(settings.learning) | {"seed": settings.seed}))
-        return learn(
-            load_members(parent),
-            parent.metadata.calibrations,
-            lesson,
-            replay,
-            learning,
-            settings.device,
-            on_step,
-        )
+        learning = replace(settings.learning, seed=settings.seed)
+        calibrations = parent.metadata.calibrations
+        return learn(start, calibrations, lesson, replay, learning, settings.device, on_step)
 
-    def _written(self, parent: VersionOnDisk, members: Sequence[Member]) -> VersionOnDisk:
+    def _held_back(
+        self,
+        start: Sequence[Member],
+        learnt: Sequence[Member],
+        parent: VersionOnDisk,
+        guard: FaceSet,
+        go_on: KeepGoing,
+    ) -> list[Member]:
+        """As far towards what was learnt as the guard's faces bear."""
+        device, calibrations = self._settings.device, parent.metadata.calibrations
+        seen = [LowerLayers(start, device).of_faces(guard.crops)]
+        before, _ = upper_answers(start, calibrations, seen, device)
+        said, people = base_shares(guard), np.arange(len(guard))
+
+        def bearable(members: Sequence[Member]) -> bool:
+            go_on()
+            after, _ = upper_answers(members, calibrations, seen, device)
+            return base_holds(PairedFaces(said, before, after, people), GUARD)
+
+        members, self._share = as_far_as(start, learnt, bearable)
+        return members
+
+    def _written(
+        self, draft: Path, parent: VersionOnDisk, members: Sequence[Member]
+    ) -> VersionOnDisk:
         metadata = VersionMetadata(
             calibrations=parent.metadata.calibrations,
             created_at=datetime.now(UTC),
@@ -361,7 +427,7 @@ class _Retrain:
             parent=parent.digest,
             feedback=tuple(sorted(i for face in self._training for i in face.feedback_ids)),
         )
-        return write_version(self._settings.models, members, metadata, "fp16")
+        return write_version(draft, members, metadata, "fp16")
 
     def _report(
         self,
@@ -420,6 +486,7 @@ class _Retrain:
             verdict=verdict,
             seconds=self._seconds,
             looked_at=plan.looked_at,
+            share=self._share,
         )
 
     def _timed(self, phase: str, part: Callable[[], Result]) -> Result:

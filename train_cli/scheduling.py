@@ -20,13 +20,22 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
 from fer_model.errors import FerModelError
-from store import feedback, runs
+from store import feedback, runs, versions
 from store.engine import Database
-from store.errors import LeaseLost, LeaseTaken, StoreError
+from store.errors import LeaseLost, LeaseTaken, StoreError, VersionVoid
 from store.records import FiringOutcome
 from store.schedules import BEAT
+from store.versions import PERSON_ERASED
 from train_cli.errors import RunRefused, RunStuck, TookTooLong, TrainingError, in_one_line
-from train_cli.registry import LEASE_DURATION, HeldLease, held_lease, promote, short
+from train_cli.pruning import prune
+from train_cli.registry import (
+    LEASE_DURATION,
+    HeldLease,
+    held_lease,
+    promote,
+    replace_void,
+    short,
+)
 from train_cli.retraining import RUN_KIND, Outcome, RetrainSettings, Watcher, retrain
 
 log = logging.getLogger(__name__)
@@ -118,6 +127,8 @@ async def fire(
 ) -> Firing:
     """One firing: a retrain if there is enough new feedback, and a promotion if the gate passes.
 
+    A current version that is void gives its place to its nearest clean ancestor first, and that is
+    retrained whatever is new. Before that, versions that were void or old already are deleted.
     What is expected to go wrong now and then is said, and the next firing tries again.
 
     Raises:
@@ -145,8 +156,12 @@ async def fire(
 async def _fired(
     database: Database, lease: HeldLease, settings: RetrainSettings, rules: FiringRules, say: Say
 ) -> Firing:
+    await prune(database, settings.models, lease, say)
+    clean = await replace_void(database, actor=ACTOR, under=lease)
+    if clean is not None:
+        say(f"{PERSON_ERASED}: {short(clean.digest)} is current, and is retrained")
     fresh = await new_feedback(database)
-    if fresh < rules.minimum_feedback:
+    if clean is None and fresh < rules.minimum_feedback:
         needed = rules.minimum_feedback
         return Firing("rested", f"{fresh} new pieces of feedback, {needed} are needed: not now")
     work = retrain(
@@ -168,7 +183,7 @@ async def _fired(
         )
     try:
         await promote(database, candidate, actor=ACTOR, under=lease)
-    except RunRefused as error:  # another version was promoted meanwhile
+    except (RunRefused, VersionVoid) as error:  # promoted, or somebody erased, meanwhile
         return Firing("refused", str(error), candidate, str(error))
     return Firing("promoted", f"{short(candidate)} passed the gate and is current", candidate)
 
@@ -200,14 +215,19 @@ async def _unstuck(
 async def new_feedback(database: Database) -> int:
     """How many pieces that may be learnt from no finished retrain has looked at.
 
-    By id, not by age: older feedback becomes new when its giver consents.
+    By id, not by age: older feedback becomes new when its giver consents. A retrain whose outcome
+    is void does not count: what it learnt is to be learnt again.
     """
     async with database.readers() as session:
+        void = {one.digest for one in await versions.versions(session) if one.void}
         said = await feedback.active_feedback_for_training(session)
         latest = await runs.runs(session, limit=_RUNS_LOOKED_AT)
     seen: set[int] = set()
     for run in latest:
-        looked_at = (run.report or {}).get("looked_at")
+        report = run.report or {}
+        looked_at = report.get("looked_at")
+        if report.get("candidate") in void:
+            continue
         if run.kind == RUN_KIND and run.state == "finished" and isinstance(looked_at, list):
             seen.update(looked_at)
     return sum(piece.feedback_id not in seen for piece in said)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+import structlog
 from telegram import Message, Update, User
 
 from bot import pictures, replies
@@ -21,8 +22,11 @@ from bot.replies import Reply
 from bot.texts import Texts
 from fer_model import PhotoRefused
 from fer_model import Reading as FreshReading
-from store import questions, readings
+from store import inbox, questions, readings
+from store.errors import LeaseLost
 from store.records import NewFace, NewReading, Question, Reading, ReadingStatus
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def read_photo(update: Update, context: Context) -> None:
@@ -50,6 +54,9 @@ async def answer_photo(context: Context, user: User, chat_id: int, photo: SentPh
         except FileGone:
             _, texts = await greet(context, user)
             await say(context.bot, chat_id, replies.download_failed(texts), photo.message_id)
+            return
+        except LeaseLost:
+            log.info("photo not answered: its claim is gone")
             return
         answer = await _answer(context, chat_id, seen)
         async with context.services.database.sessions.begin() as session:
@@ -80,6 +87,7 @@ async def _look(
 
     Raises:
         FileGone: Telegram no longer has the photo.
+        LeaseLost: the sender was erased meanwhile, or another worker reads the photo.
     """
     began = time.perf_counter()
     content, refused = b"", None
@@ -96,6 +104,8 @@ async def _look(
         refused, status = error, "unreadable"
     latency_ms = (time.perf_counter() - began) * 1000
     async with context.services.database.sessions.begin() as session:
+        # They may have asked to be forgotten in another chat while the photo was read here.
+        await inbox.check_claim(session, context.claim)
         person = await meet(session, user)
         reading = known or await readings.add_reading(
             session,

@@ -389,7 +389,9 @@ async def _decline_consent(pressed: Press) -> None:
 async def _forget(pressed: Press) -> None:
     """Says how much was erased."""
     async with pressed.context.services.database.sessions.begin() as session:
-        erased = await people.erase_person(session, pressed.person.person_id)
+        erased = await people.erase_person(
+            session, pressed.person.person_id, up_to=pressed.context.claim.inbox_id
+        )
     await empty_log(pressed.context)
     reply = replies.forgotten(pressed.texts, erased)
     # The update that asked for it was erased, too, so nobody will work on it again.

@@ -116,6 +116,7 @@ Key: TypeAlias = Literal[
     "consent_withdrawn",
     "forget_question",
     "not_forgotten",
+    "forgotten_models",
     "privacy",
     "start",
     "help",

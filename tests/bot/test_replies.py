@@ -438,7 +438,13 @@ def test_forgetting_is_asked_about_and_counted() -> None:
     said = plain(replies.forgotten(EN, erased))
     assert "9 records" in said
     assert "3 readings, 1 piece of feedback" in said
+    assert "model" not in said
     assert "nothing about you" in plain(replies.forgotten(EN, Erased({})))
+
+
+def test_who_was_learnt_from_is_told_what_becomes_of_the_model() -> None:
+    said = plain(replies.forgotten(EN, Erased({"people": 1}, versions=2)))
+    assert "until the next training" in said
 
 
 @BOTH

@@ -1,5 +1,7 @@
 """Whom a version was trained on outlives their rows: it is void, and what descends from it."""
 
+import asyncio
+
 import pytest
 
 from store import feedback, inbox, leases, people, versions
@@ -148,6 +150,35 @@ async def test_a_version_of_somebody_who_left_while_it_was_trained_is_void_from_
     await train(database, lease, "of-both", BASE, minas, juns)
     await train(database, lease, "after", "of-both", juns)
     assert await void(database) == {"of-both", "after"}
+
+
+@pytest.mark.parametrize("first", ["registering", "erasing"])
+async def test_erasing_and_registering_at_once_wait_for_each_other(
+    database: Database, lease: Lease, first: str
+) -> None:
+    minas = await speak(database, MINA)
+    async with database.sessions.begin() as session:
+        if first == "erasing":
+            await people.erase_person(session, MINA, now=NOON)
+            other = asyncio.create_task(train(database, lease, "of-mina", BASE, minas))
+        else:
+            await versions.add_candidate(
+                session,
+                "of-mina",
+                "file:///of-mina",
+                parent_digest=BASE,
+                figures={},
+                report={},
+                feedback_ids=(minas,),
+                lease=lease,
+                actor="test",
+                now=NOON,
+            )
+            other = asyncio.create_task(erase(database, MINA))
+        done, _ = await asyncio.wait([other], timeout=0.2)
+        assert not done
+    await other
+    assert await void(database) == {"of-mina"}
 
 
 async def test_a_void_version_is_neither_promoted_nor_rolled_back_to(

@@ -26,7 +26,7 @@ from train_cli.errors import WorkersUnusable
 from train_cli.training import train
 
 TOLERANCE: Final = 2e-3
-"""Largest difference of a weight or a figure after twelve steps in float32. Two workers differ
+"""Largest difference of a weight or a figure after nine steps in float32. Two workers differ
 from one by as much as one differs from itself on input changed by 1e-7: 0.0006, all of it from
 one step in which a maximum of two nearly equal numbers changes hands."""
 

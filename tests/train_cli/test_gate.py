@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from train_cli.gate import (
+    GUARD,
     GatePolicy,
     PairedFaces,
     PairedResults,
     Verdict,
+    base_holds,
     calibration_error,
     judge,
     log_loss,
@@ -79,6 +81,20 @@ def test_too_few_people_are_refused_however_many_faces_they_have() -> None:
 def test_unchanged_version_is_refused_because_it_is_not_better() -> None:
     verdict = judge(PairedResults(faces(60, 0.5, 0.5), base()))
     assert failed(verdict) == {"better_on_holdout"}
+
+
+def test_base_alone_is_judged_by_the_same_checks_as_in_the_gate() -> None:
+    old = base()
+    after = old.after.copy()
+    after[:40] = np.roll(after[:40], 1, axis=1)
+    assert base_holds(old, GatePolicy())
+    assert not base_holds(replace(old, after=after), GatePolicy())
+    assert not base_holds(base(count=100), GatePolicy())
+
+
+def test_what_a_retrain_asks_of_itself_is_no_less_than_the_gate_asks() -> None:
+    for name in ("accuracy_margin", "loss_margin", "rare_margin", "calibration_margin"):
+        assert getattr(GUARD, name) <= getattr(GatePolicy(), name)
 
 
 def test_gain_that_one_person_makes_alone_is_no_progress() -> None:

@@ -1,5 +1,6 @@
 """`train_cli.learning`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,8 @@ from train_cli.learning import (
     LearningSettings,
     Lesson,
     LowerLayers,
+    as_far_as,
+    between,
     grey_face,
     halves_of,
     learn,
@@ -178,6 +181,30 @@ def test_learning_stops_when_it_is_told_to() -> None:
 
     with pytest.raises(StopError):
         learn(resnet(), SOFT, lesson(), None, BRIEF, CPU, on_step=stop)
+
+
+def test_halfway_between_two_versions_are_weights_halfway() -> None:
+    start, end = resnet(), [Member(random_network("resnet50", 1), SIDE)]
+    (half,) = between(start, end, 0.5)
+    one, other, middle = (m.network.state_dict() for m in (start[0], end[0], half))
+    key = "crowd_head.weight"
+    assert torch.allclose(middle[key], (one[key] + other[key]) / 2)
+    (near,) = between(start, end, 0.0)
+    assert all(torch.equal(v, one[k]) for k, v in near.network.state_dict().items())
+
+
+@pytest.mark.parametrize(("most", "share"), [(1.0, 1.0), (0.6, 0.5), (0.13, 0.12), (0.0, 0.12)])
+def test_a_retrain_goes_as_far_as_is_bearable(most: float, share: float) -> None:
+    start, end = resnet(), resnet()
+    with torch.no_grad():
+        end[0].network.crowd_head.bias += 1.0
+
+    def bearable(members: Sequence[Member]) -> bool:
+        return float(members[0].network.crowd_head.bias.detach()[0]) <= most + 1e-6
+
+    (found,), went = as_far_as(start, end, bearable)
+    assert went == share
+    assert float(found.network.crowd_head.bias.detach()[0]) == pytest.approx(share)
 
 
 def test_empty_lesson_is_refused() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from fer_model.errors import VersionDamaged
 from fer_model.uris import version_path
 from fer_model.versions import ModelVersion, read_version
-from store import runs, versions
+from store import rulings, runs, versions
 from store.engine import Database, open_database
 from store.errors import LeaseLost, NoCurrentVersion
 from store.records import Run
@@ -29,9 +29,12 @@ from tests.train_cli.feedback_rows import (
     write_small_version,
     write_split,
 )
+from train_cli import retraining
 from train_cli.errors import TookTooLong
+from train_cli.gate import GatePolicy
+from train_cli.learning import STEPS_BACK
 from train_cli.registry import held_lease, promote
-from train_cli.retrain_report import in_words
+from train_cli.retrain_report import Weighing, in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
 
 
@@ -137,6 +140,37 @@ async def test_feedback_without_consent_or_crop_is_not_learnt_from(
     assert (plan.pieces, plan.confirmations, plan.corrections, plan.people) == (1, 1, 0, 1)
 
 
+async def test_rejected_feedback_is_counted_and_not_learnt_from(
+    serving: Database, base: ModelVersion
+) -> None:
+    kept = await say(serving, base.digest, 1)
+    rejected = await say(serving, base.digest, 2, emotion="angry")
+    async with serving.sessions.begin() as session:
+        await rulings.rule(session, rejected, "rejected", admin_id=3)
+    plan = await plan_retrain(serving)
+    assert [face.feedback_ids for face in plan.division.training] == [(kept,)]
+    assert plan.weighing == Weighing(0, 1, 0, 1, {})
+    assert plan.looked_at == (kept, rejected)
+
+
+async def test_without_trust_every_piece_counts_one(serving: Database, base: ModelVersion) -> None:
+    rejected = await say(serving, base.digest, 2)
+    async with serving.sessions.begin() as session:
+        await rulings.rule(session, rejected, "rejected", admin_id=3)
+    plan = await plan_retrain(serving, None)
+    assert [face.votes.sum() for face in plan.division.training] == [1.0]
+    assert plan.weighing is None
+
+
+async def test_photo_that_two_people_sent_is_one_face(
+    serving: Database, base: ModelVersion
+) -> None:
+    for person in (1, 2):
+        await say(serving, base.digest, person, photo="same")
+    (face,) = (await plan_retrain(serving)).division.training
+    assert face.people == (1, 2)
+
+
 async def test_candidate_that_is_better_on_others_passes_and_is_promoted(
     serving: Database, base: ModelVersion, settings: RetrainSettings, tmp_path: Path
 ) -> None:
@@ -164,6 +198,21 @@ async def test_candidate_that_is_better_on_others_passes_and_is_promoted(
     held_out = {person for face in division.holdout for person in face.people}
     assert held_out
     assert not held_out & set(learnt_from)
+
+
+async def test_retrain_goes_no_farther_than_base_faces_that_it_keeps_apart_bear(
+    serving: Database, base: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(serving, base.digest, 100)
+    monkeypatch.setattr(retraining, "_REPLAY_MOST", 9)
+    monkeypatch.setattr(retraining, "GUARD", GatePolicy(base_faces=4, accuracy_margin=-2))
+    settings = RetrainSettings(
+        tmp_path / "models", write_split(tmp_path / "split", 20), learning=BRIEF
+    )
+    report = (await run_retrain(serving, settings)).report
+    assert report is not None
+    assert report.share == STEPS_BACK[-1]
+    assert "12% of the way, for the base bears no more" in "\n".join(in_words(report))
 
 
 async def test_same_seed_learns_the_same(

@@ -1,7 +1,7 @@
 """`train_cli.voting`."""
 
 import io
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_model.alignment import CROP_SIDE
 from store.records import TrainingFace
-from train_cli.voting import VotedFace, divide, vote_targets, voted_faces
+from train_cli.voting import PSEUDO_VOTES, divide, sides, vote_targets, voted_faces
 
 
 def kept(side: int = 320) -> bytes:
@@ -39,16 +39,12 @@ SAID = TrainingFace(
 )
 
 
-def face(*people: int) -> VotedFace:
-    return VotedFace(1, (1,), people, np.eye(7)[4], Counter(), np.zeros((96, 96, 3), np.uint8))
-
-
 def test_everything_said_about_a_face_becomes_its_votes() -> None:
     other = replace(SAID, feedback_id=2, person_id=101, kind="confirmation", emotion="happy")
     faces, unreadable = voted_faces([SAID, other])
     assert unreadable == 0
     assert len(faces) == 1
-    assert faces[0].votes.tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert faces[0].votes.tolist() == [0, 0, 0, 2, 1, 0, 0]  # the confirmation counts twice
     assert faces[0].people == (100, 101)
     assert faces[0].feedback_ids == (1, 2)
     assert faces[0].kinds == {"correction": 1, "confirmation": 1}
@@ -101,13 +97,13 @@ def test_one_voice_moves_a_sure_face_without_overturning_it() -> None:
     blend = np.array([[0.0, 0, 0, 0.9, 0.1, 0, 0]])
     target = vote_targets(blend, np.eye(7)[[4]])
     assert target[0].argmax() == 3
-    assert target[0, 4] == pytest.approx(0.325)
+    assert target[0, 4] == pytest.approx((PSEUDO_VOTES * 0.1 + 1) / (PSEUDO_VOTES + 1))
 
 
 def test_several_agreeing_voices_overturn_a_sure_face() -> None:
     blend = np.array([[0.0, 0, 0, 0.9, 0.1, 0, 0]])
     overturned = [vote_targets(blend, n * np.eye(7)[[4]])[0].argmax() == 4 for n in range(1, 6)]
-    assert overturned == [False, False, True, True, True]
+    assert overturned == [False, True, True, True, True]
 
 
 def test_voice_that_is_trusted_less_moves_a_face_less() -> None:
@@ -133,42 +129,65 @@ def test_targets_are_shares_between_blend_and_votes(
         assert target == pytest.approx(blend)
 
 
+def held_people(spoken: list[tuple[int, int]], trained: Collection[int] = ()) -> set[int]:
+    where = sides(spoken, trained)
+    return {person for (person, _), side in zip(spoken, where, strict=True) if side == "holdout"}
+
+
 def test_few_people_are_all_learnt_from() -> None:
-    division = divide([face(person) for person in range(7)])
-    assert len(division.training) == 7
-    assert division.holdout == ()
+    assert sides([(person, person) for person in range(7)]) == ["training"] * 7
 
 
-def test_nobody_is_on_both_sides_and_about_a_quarter_is_held_out() -> None:
-    faces = [face(person % 400) for person in range(800)]
-    division = divide(faces)
-    held = {p for f in division.holdout for p in f.people}
-    learnt = {p for f in division.training for p in f.people}
-    assert held
-    assert learnt
-    assert not held & learnt
+def test_about_a_quarter_of_the_people_is_held_out_with_all_they_say() -> None:
+    spoken = [(person % 400, person) for person in range(800)]
+    where = sides(spoken)
+    held = held_people(spoken)
     assert 0.15 < len(held) / 400 < 0.35
-    assert len(set(division.holdout_people.tolist())) == len(held)
+    assert all(
+        (side == "holdout") == (p in held) for (p, _), side in zip(spoken, where, strict=True)
+    )
 
 
 def test_person_stays_on_their_side_when_others_join() -> None:
-    few = divide([face(person) for person in range(20)])
-    many = divide([face(person) for person in range(500)])
-    held = {p for f in few.holdout for p in f.people}
+    held = held_people([(person, person) for person in range(20)])
     assert held
-    assert held <= {p for f in many.holdout for p in f.people}
+    assert held == held_people([(person, person) for person in range(500)]) & set(range(20))
 
 
-def test_people_who_spoke_about_one_face_stay_together() -> None:
-    chain = [face(person, person + 1) for person in range(300)]
-    division = divide(chain + [face(person) for person in range(1000, 1010)])
-    held = {p for f in division.holdout for p in f.people if p <= 300}
-    assert held in (set(), set(range(301)))
+def test_neither_a_face_nor_a_person_is_on_both_sides() -> None:
+    spoken = [(person, (person + other) % 300) for person in range(300) for other in range(3)]
+    where = sides(spoken)
+    for place in (0, 1):
+        both = [
+            {pair[place] for pair, its in zip(spoken, where, strict=True) if its == side}
+            for side in ("training", "holdout")
+        ]
+        assert both[0]
+        assert both[1]
+        assert not both[0] & both[1]
+
+
+def test_chain_of_people_who_speak_of_each_others_faces_is_still_held_out_in_part() -> None:
+    chain = [pair for person in range(300) for pair in ((person, person), (person, person + 1))]
+    assert 0.15 < len(held_people(chain)) / 300 < 0.35
 
 
 def test_somebody_the_version_was_trained_on_is_never_held_out() -> None:
-    faces = [face(person) for person in range(40)]
-    held = {p for f in divide(faces).holdout for p in f.people}
+    spoken = [(person, person) for person in range(40)]
+    held = held_people(spoken)
     one = min(held)
-    again = divide(faces, trained_people={one})
-    assert {p for f in again.holdout for p in f.people} == held - {one}
+    assert held_people(spoken, {one}) == held - {one}
+
+
+def test_division_has_the_faces_of_both_sides_and_counts_what_is_unreadable() -> None:
+    feedback = [
+        replace(SAID, feedback_id=p, face_id=p, face=f"photo#{p}", person_id=p) for p in range(20)
+    ]
+    held = held_people([(p, p) for p in range(20)])
+    lost = min(held)
+    feedback[lost] = replace(feedback[lost], crop=b"")
+    division = divide(feedback)
+    assert {p for face in division.training for p in face.people} == set(range(20)) - held
+    assert {p for face in division.holdout for p in face.people} == held - {lost}
+    assert division.holdout_people.tolist() == [face.people[0] for face in division.holdout]
+    assert division.unreadable == 1

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,8 +10,16 @@ from rich.table import Table
 
 from store import versions
 from store.records import ModelEvent, ModelVersion
-from train_cli.commands.database import DEFAULT_DATABASE, DatabaseUrl, actor, run_to_end
-from train_cli.commands.options import Json, results
+from train_cli.commands.database import (
+    DEFAULT_DATABASE,
+    DEFAULT_MODELS,
+    DatabaseUrl,
+    ModelsFolder,
+    actor,
+    run_to_end,
+)
+from train_cli.commands.options import DryRun, Json, results
+from train_cli.pruning import KEPT, Doomed, delete_doomed, doomed_versions
 from train_cli.registry import opened, promote, roll_back, short
 
 models_app = typer.Typer(help="List, inspect, promote and roll back model versions.")
@@ -29,7 +38,7 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
     for version in found:
         table.add_row(
             short(version.digest),
-            version.state,
+            _state(version),
             f"{version.created_at:%Y-%m-%d %H:%M}",
             short(version.parent_digest or ""),
             _gate_word(version),
@@ -53,11 +62,16 @@ def show_command(
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    say(f"{version.digest}  {version.state}")
+    say(f"{version.digest}  {_state(version)}")
     say(f"at {version.uri}")
     say(f"made {version.created_at:%Y-%m-%d %H:%M} UTC from {version.parent_digest or 'nothing'}")
     for name, value in version.figures.items():
         say(f"  {_figure(name, value)}")
+    if version.person_erased_at is not None:
+        day = f"{version.person_erased_at:%Y-%m-%d}"
+        say(f"void since {day}: somebody it was trained on was erased, or withdrew their consent")
+    if version.deleted_at is not None:
+        say(f"deleted from disk on {version.deleted_at:%Y-%m-%d}")
     for check in _checks(version):
         say(f"  {'✓' if check['passed'] else '✗'} {check['reason']}")
     for event in events:
@@ -99,6 +113,55 @@ def rollback_command(
     _print_current(version, as_json)
 
 
+@models_app.command("prune")
+def prune_command(
+    keep: Annotated[
+        int, typer.Option(help="Versions beside the current one whose files are kept.", min=0)
+    ] = KEPT,
+    models: ModelsFolder = DEFAULT_MODELS,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Delete the files of void versions and of old ones; their figures stay.
+
+    Void is what was trained on somebody who was erased since. Never deleted: the current version,
+    the one before it, bases, what served within ten minutes, and what is not in the folder.
+
+    Example: `train_cli models prune --keep 5 --dry-run`
+    """
+    doomed, left = run_to_end(_pruned(database, models, keep, dry_run))
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "dry_run": dry_run,
+                    "versions": [asdict(one) | {"path": str(one.path)} for one in doomed],
+                    "leftovers": left,
+                }
+            )
+        )
+        return
+    verb = "would delete" if dry_run else "deleted"
+    for one in doomed:
+        typer.echo(f"{verb} {one}")
+    if left:
+        typer.echo(f"removed {left} leftovers of processes that were killed")
+    if not doomed and not left:
+        typer.echo("nothing to delete")
+
+
+async def _pruned(
+    url: str, models: Path, keep: int, dry_run: bool
+) -> tuple[tuple[Doomed, ...], int]:
+    async with opened(url) as database:
+        doomed = await doomed_versions(database, models, kept=keep)
+        if dry_run:
+            return doomed, 0
+        gone = await delete_doomed(database, doomed, models)
+        return doomed, gone - len(doomed)
+
+
 async def _listed(url: str) -> tuple[ModelVersion, ...]:
     async with opened(url) as database, database.readers() as session:
         return await versions.versions(session)
@@ -128,7 +191,24 @@ def _print_current(version: ModelVersion, as_json: bool) -> None:
 
 
 def _version_json(version: ModelVersion) -> dict[str, Any]:
-    return asdict(version) | {"created_at": version.created_at.isoformat()}
+    moments = {
+        name: None if at is None else at.isoformat()
+        for name, at in (
+            ("created_at", version.created_at),
+            ("person_erased_at", version.person_erased_at),
+            ("deleted_at", version.deleted_at),
+        )
+    }
+    return asdict(version) | moments | {"void": version.void}
+
+
+def _state(version: ModelVersion) -> str:
+    words: list[str] = [version.state]
+    if version.void:
+        words.append("void")
+    if version.deleted_at is not None:
+        words.append("deleted")
+    return ", ".join(words)
 
 
 def _event_json(event: ModelEvent) -> dict[str, Any]:

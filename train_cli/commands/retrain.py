@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from store.engine import Database
 from train_cli.commands.database import (
     DEFAULT_DATABASE,
     DEFAULT_MODELS,
@@ -31,7 +32,7 @@ from train_cli.commands.options import (
     torch_device,
 )
 from train_cli.progress import step_progress
-from train_cli.registry import held_lease, opened, short
+from train_cli.registry import current_version, held_lease, opened, short, start_of_retrain
 from train_cli.retrain_page import write_page
 from train_cli.retrain_report import in_words, weighed_in_words
 from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
@@ -77,16 +78,19 @@ def retrain_command(
     if dry_run:
         _print_plan(run_to_end(_planned(database)), used, replay is not None, as_json)
         return
-    outcome = run_to_end(_retrained(database, settings))
+    outcome, advice = run_to_end(_retrained(database, settings))
     if report is not None and outcome.report is not None:
         with expected_failures():
             write_page(report, outcome.report, None)
     if as_json:
         told = None if outcome.report is None else outcome.report.to_json()
         candidate = None if outcome.report is None else outcome.report.candidate
-        typer.echo(json.dumps({"run": outcome.run_id, "candidate": candidate, "report": told}))
+        document = {"run": outcome.run_id, "candidate": candidate, "report": told, "void": advice}
+        typer.echo(json.dumps(document))
         return
     lines = [NOTHING] if outcome.report is None else in_words(outcome.report)
+    if advice is not None:
+        lines.append(advice)
     console = results()
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -97,12 +101,26 @@ async def _planned(url: str) -> Plan:
         return await plan_retrain(database)
 
 
-async def _retrained(url: str, settings: RetrainSettings) -> Outcome:
+async def _retrained(url: str, settings: RetrainSettings) -> tuple[Outcome, str | None]:
     console = messages()
     async with opened(url) as database, held_lease(database) as lease:
         with step_progress(console, "learning") as on_step:
             watcher = Watcher(lambda phase: console.print(f"{phase} …"), on_step)
-            return await retrain(database, lease, settings, actor=actor(), watcher=watcher)
+            outcome = await retrain(database, lease, settings, actor=actor(), watcher=watcher)
+        return outcome, await _advice(database)
+
+
+async def _advice(database: Database) -> str | None:
+    """What is to be done about a void version that serves; None where none does."""
+    start = await start_of_retrain(database)
+    serving = await current_version(database)
+    if not serving.void:
+        return None
+    return (
+        f"{short(serving.digest)} still serves, and was trained on somebody who was erased since. "
+        f"Let the candidate serve in its place, or {short(start.digest)}, from which it was made: "
+        f"train_cli models promote {short(start.digest)}"
+    )
 
 
 def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None:

@@ -207,15 +207,15 @@ def _watch_from_outside(rules: FiringRules) -> None:
 
 
 def _print_table(known: tuple[Schedule, ...]) -> None:
-    table = Table("scheduler", "cron", "seen", "next", "fired", "outcome")
+    table = Table("scheduler", "cron", "seen (UTC)", "next (UTC)", "fired (UTC)", "outcome")
     for schedule in known:
-        state = "" if schedule.alive else (" (gone)" if schedule.next_at else " (stopped)")
+        absent = "gone" if schedule.next_at else "stopped"
         zone = "" if schedule.timezone is None else f" {schedule.timezone}"
         table.add_row(
             schedule.holder.rpartition(":")[0],
             schedule.expression + zone,
-            _moment(schedule.seen_at) + state,
-            _moment(schedule.next_at) if schedule.alive else "",
+            _moment(schedule.seen_at),
+            _moment(schedule.next_at) if schedule.alive else absent,
             _moment(schedule.fired_at),
             _outcome(schedule),
         )
@@ -232,7 +232,7 @@ def _outcome(schedule: Schedule) -> str:
 
 
 def _moment(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _print(console: Console, line: str) -> None:

@@ -1,5 +1,6 @@
 """Groups, which the playground does not have: updates are put into the bot's own queue."""
 
+import asyncio
 import json
 from itertools import count
 from typing import Any
@@ -9,9 +10,11 @@ from telegram import Update
 
 from bot.buttons import ForgetMe, encode
 from bot.playground import Person, Playground, Profile
+from fer_model import Reading
 from store.tables import FeedbackRow, PersonRow, ReadingRow
-from tests.bot.conftest import RunningBot
-from tests.bot.handlers.conftest import photo, quiet, rows
+from tests.bot.conftest import RunningBot, eventually
+from tests.bot.fakes import FakeRecognizer
+from tests.bot.handlers.conftest import ONE_FACE, SEEN, photo, quiet, rows
 
 GROUP: dict[str, Any] = {"id": -100500, "type": "supergroup", "title": "Friends"}
 BOT_NAME = "@feelback_playground_bot"
@@ -121,6 +124,38 @@ async def test_in_a_group_naming_the_bot_under_ones_own_photo_has_it_read(
     latest = (await rows(bot, ReadingRow))[-1]
     assert (latest.chat_id, latest.person_id) == (GROUP["id"], 1001)
     assert latest.photo_message_id == posted["message_id"]
+
+
+async def test_a_photo_being_read_while_its_sender_is_forgotten_leaves_nothing(
+    bot: RunningBot,
+    playground: Playground,
+    recognizer: FakeRecognizer,
+    ada: Person,
+    sent: dict[str, Any],
+) -> None:
+    reading, forgotten = asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(_: bytes) -> Reading:
+        reading.set()
+        await forgotten.wait()
+        return SEEN[ONE_FACE]
+
+    recognizer.read = read_slowly  # type: ignore[method-assign]
+    entities = [entity("mention", BOT_NAME, BOT_NAME)]
+    posted = message(1001, caption=BOT_NAME, caption_entities=entities, **sent)
+    update = Update.de_json({"update_id": 800_000 + next(NUMBERS), "message": posted}, None)
+    await bot.application.update_queue.put(update)
+    await reading.wait()
+    await ada.send_text("/forgetme")
+    asked = await ada.next_message()
+    await ada.press(asked, asked.button_texts[0])
+    assert "is erased" in (await ada.wait_for_change(asked)).text
+    forgotten.set()
+    await quiet(bot)
+    await eventually(lambda: bot.application.update_queue.in_hand == 0)
+    assert await rows(bot, PersonRow) == []
+    assert await rows(bot, ReadingRow) == []
+    assert told(playground) == []
 
 
 async def test_in_a_group_only_who_sent_the_photo_may_correct_it(

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from fer_model.uris import version_uri
 from fer_model.versions import ModelVersion
 from store import runs, versions
 from store.engine import Database, open_database
-from tests.train_cli.feedback_rows import serve, write_small_version
+from store.tables import ModelVersionRow
+from tests.train_cli.feedback_rows import copied_version, serve, write_small_version
 from train_cli.cli import app
 from train_cli.registry import held_lease
 
@@ -177,3 +180,41 @@ def test_runs_are_listed_and_shown(
     assert answer("runs", str(run["run_id"]), url=stocked_url)["arguments"] == {"seed": 3}
     assert f"candidate {shelf[1].short}, gate refused" in call("runs", url=stocked_url).stdout
     assert '"seed": 3' in call("runs", str(run["run_id"]), url=stocked_url).stdout
+
+
+def test_void_versions_are_listed_and_pruned(
+    sqlite_url: str, shelf: tuple[ModelVersion, ModelVersion], tmp_path: Path
+) -> None:
+    base, candidate = shelf
+    models = tmp_path / "models"
+    path = copied_version(candidate, models)
+
+    async def stocked() -> None:
+        database = open_database(sqlite_url)
+        await serve(database, base.path)
+        await add(database, path, base.digest)
+        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+        async with database.sessions.begin() as session:
+            await session.execute(
+                update(ModelVersionRow)
+                .where(ModelVersionRow.digest == candidate.digest)
+                .values(created_at=long_ago, person_erased_at=long_ago)
+            )
+        await database.close()
+
+    asyncio.run(stocked())
+    assert "candidate, void" in call("models", "list", url=sqlite_url).stdout
+    assert "was erased" in call("models", "show", candidate.digest, url=sqlite_url).stdout
+    refused = call(
+        *("models", "promote", candidate.digest, "--override", "--reason", "please"),
+        url=sqlite_url,
+    )
+    assert (refused.exit_code, "never serves again" in refused.stderr) == (1, True)
+    prune = ("models", "prune", "--models", str(models))
+    planned = answer(*prune, "--dry-run", url=sqlite_url)
+    assert [one["why"] for one in planned["versions"]] == ["void"]
+    assert path.is_dir()
+    assert f"deleted {candidate.short} (void" in call(*prune, url=sqlite_url).stdout
+    assert not path.exists()
+    assert call(*prune, url=sqlite_url).stdout == "nothing to delete\n"
+    assert "candidate, void, deleted" in call("models", "list", url=sqlite_url).stdout

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import Result
+from sqlalchemy import update
 from typer.testing import CliRunner
 
+from fer_model.uris import version_uri
 from fer_model.versions import ModelVersion
+from store import versions
 from store.engine import open_database
+from store.tables import ModelVersionRow
 from tests.train_cli.feedback_rows import say, serve, write_small_version
 from train_cli.cli import app
+from train_cli.registry import held_lease
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,39 @@ def test_without_feedback_it_says_so_and_ends_well(
     document = json.loads(call(sqlite_url, tmp_path, "--json").stdout)
     assert document["candidate"] is None
     assert not (tmp_path / "models").exists()
+
+
+def test_a_void_version_that_serves_is_named_with_what_to_do(
+    sqlite_url: str, base: ModelVersion, tmp_path: Path
+) -> None:
+    async def left() -> None:
+        await fill(sqlite_url, base, 0)
+        database = open_database(sqlite_url)
+        other = write_small_version(tmp_path / "models", seed=1)
+        async with held_lease(database) as held, database.sessions.begin() as session:
+            await versions.add_candidate(
+                session,
+                other.digest,
+                version_uri(other.path),
+                parent_digest=base.digest,
+                figures={},
+                report={},
+                feedback_ids=(404,),  # erased since
+                lease=held.lease,
+                actor="test",
+            )
+            await session.execute(update(ModelVersionRow).values(state="retired"))
+            await session.execute(
+                update(ModelVersionRow)
+                .where(ModelVersionRow.digest == other.digest)
+                .values(state="current")
+            )
+        await database.close()
+
+    asyncio.run(left())
+    result = call(sqlite_url, tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"train_cli models promote {base.short}" in result.stdout
 
 
 def test_missing_current_version_is_one_line_and_a_failed_run(
