@@ -29,6 +29,8 @@ from benchmarks.learning_worlds import (
     Name,
     Sources,
     World,
+    cut_down,
+    starting_with,
     third,
     world,
 )
@@ -50,21 +52,34 @@ from train_cli.gate import (
     log_loss,
     matches,
 )
-from train_cli.learning import LearningSettings, as_far_as, learn_cached
+from train_cli.learning import LearningSettings, Lesson, as_far_as, learn, learn_cached
 from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targets
 
 Array = NDArray[np.float64]
 Line = dict[str, Any]
 
-SEEDS: Final = 5
-AMOUNTS: Final = (250, 500, 1000, 2000)
 CHANCES: Final = 200
+SEEDS: Final[dict[Name, range]] = {
+    "dark_and_turned": range(10, 15),
+    "hard_sad": range(5),
+    "nothing_new": range(CHANCES),
+}
+"""Of the two populations; others were used up while settings were chosen."""
+
+AMOUNTS: Final = (250, 500, 1000, 2000)
 NIGHTS: Final = 30
 
 _UNSEEN: Final = ("unseen", "unseen_base")
 
-_FIRST: Final = 12
-"""Attacked runs that come before the cheap ones: two seeds."""
+_FIRST: Final = 6
+"""Attacked runs that come before the cheap ones: one seed."""
+
+NIGHTLY: Final = 20
+"""New pieces a night: the fewest that `train_cli schedule` starts a retrain for."""
+
+_NIGHTLY_REPLAY: Final = 1500
+_NIGHTLY_GUARD: Final = 1000
+"""Fewer than a retrain's, for there are thirty."""
 
 _CHEAP: Final = LearningSettings(passes=2, least_steps=12, batch_size=32)
 """For the 200 runs: a quarter of the steps; of the guard's faces, a quarter too."""
@@ -135,10 +150,11 @@ class Learnt:
     held_out: int
 
 
-def weights_of(pieces: Sequence[Piece], blends: Array, trust: TrustPolicy | None) -> Array:
-    """What each piece counts, 0 to 1 (N,)."""
-    if trust is None:
-        return np.ones(len(pieces))
+def weights_of(pieces: Sequence[Piece], blends: Array, settings: Settings) -> Array:
+    """What each piece counts (N,): by trust, 0 to 1, and more if it confirms."""
+    more = np.where([piece.confirms for piece in pieces], settings.confirmation, 1.0)
+    if settings.trust is None:
+        return more
     voices = [
         Voice(
             feedback_id=place,
@@ -152,8 +168,8 @@ def weights_of(pieces: Sequence[Piece], blends: Array, trust: TrustPolicy | None
         )
         for place, piece in enumerate(pieces)
     ]
-    weights = weigh(voices, trust).weights
-    return np.array([weights[place] for place in range(len(pieces))])
+    weights = weigh(voices, settings.trust).weights
+    return np.asarray(more * [weights[place] for place in range(len(pieces))])
 
 
 def divided(pieces: Sequence[Piece], weights: Array) -> tuple[Said, Said]:
@@ -195,9 +211,7 @@ def retrained(
 ) -> Learnt:
     """One retrain from `current`, on what people said when the bot read the faces as `read`."""
     asked = meets.spoken_of.asked
-    weights = weights_of(pieces, read, settings.trust)
-    weights = weights * np.where([p.confirms for p in pieces], settings.confirmation, 1.0)
-    training, holdout = divided(pieces, weights)
+    training, holdout = divided(pieces, weights_of(pieces, read, settings))
     at = training.places
     crowd, label = meets.answers(asked.at(at), current)
     learning = replace(settings.learning, seed=seed)
@@ -224,6 +238,25 @@ def retrained(
         failed = _failed(judge(PairedResults(on_holdout, on_base), settings.policy))
     served = current if failed else candidate
     return Learnt(served, candidate, not failed, failed, share, len(training), len(holdout))
+
+
+def retrained_without_base(
+    meets: World, pieces: Sequence[Piece], settings: Settings, seed: int, read: Array
+) -> Learnt:
+    """As `retrained` where no base is configured: distilled, and always refused."""
+    training, holdout = divided(pieces, weights_of(pieces, read, settings))
+    faces = meets.spoken_of.asked.at(training.places)
+    crowd, label = (
+        torch.from_numpy(vote_targets(said, training.votes, settings.pseudo_votes)).float()
+        for said in faces.at_start
+    )
+    lesson = Lesson(faces.crops, crowd, label)
+    learning = replace(settings.learning, seed=seed)
+    candidate = tuple(learn(meets.members, meets.calibrations, lesson, None, learning, CPU))
+    held = meets.spoken_of.asked.at(holdout.places)
+    on_holdout = _paired(held, holdout, meets.members, candidate, meets)
+    failed = _failed(judge(PairedResults(on_holdout, None), settings.policy))
+    return Learnt(meets.members, candidate, False, failed, 1.0, len(training), len(holdout))
 
 
 _HOLDOUT_CHECKS: Final = ("enough_holdout_faces", "enough_holdout_people", "better_on_holdout")
@@ -305,29 +338,26 @@ MANNERS: Final[dict[str, Crowd]] = {
 
 def jobs() -> list[Job]:
     """Everything, what matters most first."""
-    seeds = range(SEEDS)
-    populations: tuple[Name, ...] = ("dark_and_turned", "hard_sad")
     most = AMOUNTS[-1]
-    found = [Job("honest", name, seed, most) for seed in seeds for name in populations]
-    found += [Job("nights", "dark_and_turned", 0, most)]
+    dark: Name = "dark_and_turned"
+    populations: tuple[Name, ...] = (dark, "hard_sad")
+    seeds = [(name, seed) for name in populations for seed in SEEDS[name]]
     attacked = [
-        Job("attacked", "dark_and_turned", seed, most, manner, trust)
-        for seed in seeds
+        Job("attacked", dark, seed, most, manner, trust)
+        for seed in SEEDS[dark]
         for trust in (True, False)
         for manner in MANNERS
         if manner != "honest"
     ]
-    found += attacked[:_FIRST]
-    found += [Job("chance", "nothing_new", seed, 250) for seed in range(CHANCES)]
-    found += attacked[_FIRST:]
-    found += [Job("written", name, 0, most) for name in populations]
-    found += [
-        Job("honest", name, seed, amount)
-        for amount in AMOUNTS[:-1]
-        for seed in seeds
-        for name in populations
+    return [
+        *(Job("honest", name, seed, most) for name, seed in seeds),
+        Job("nights", dark, SEEDS[dark][0], NIGHTLY * NIGHTS),
+        *attacked[:_FIRST],
+        *(Job("chance", "nothing_new", seed, 250) for seed in SEEDS["nothing_new"]),
+        *attacked[_FIRST:],
+        *(Job("without_base", name, SEEDS[name][0], most) for name in populations),
+        *(Job("honest", name, seed, few) for few in AMOUNTS[:-1] for name, seed in seeds),
     ]
-    return found
 
 
 def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterator[Line]:
@@ -343,11 +373,14 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     settings = Settings(trust=TrustPolicy() if job.trust else None)
     if job.scenario == "chance":
         settings = replace(settings, learning=_CHEAP)
-    learnt = retrained(meets.members, meets, pieces, settings, job.seed, blends)
+    if job.scenario == "without_base":
+        learnt = retrained_without_base(meets, pieces, settings, job.seed, blends)
+    else:
+        learnt = retrained(meets.members, meets, pieces, settings, job.seed, blends)
     line = _line(job, pieces, learnt)
     if job.scenario != "chance" or learnt.passed:  # else the current version serves on
         line |= _compared_unseen(meets, learnt, _on_unseen(meets, meets.members))
-    if job.scenario == "written":
+    if job == Job("honest", job.population, SEEDS[job.population][0], AMOUNTS[-1]):
         line["written"] = _written(meets, learnt.candidate, sources.work / "versions")
     yield line | {"cpu_seconds": round(time.process_time() - started, 1)}
 
@@ -426,25 +459,30 @@ def _compared_unseen(meets: World, learnt: Learnt, serving: dict[str, Array]) ->
 def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
     """Every night learns from all that was said by then, from what serves after the last one."""
     pieces, blends = _spoken(job, meets)
-    kept = work / f"nights-{job.seed}.pt"
-    said: list[Piece] = []
-    current, last = meets.members, 0
+    places = sorted({piece.face for piece in pieces})
+    pieces = [replace(piece, face=places.index(piece.face)) for piece in pieces]
+    tonight = cut_down(meets, np.array(places), _NIGHTLY_REPLAY, _NIGHTLY_GUARD)
+    kept = work / f"nights-{job.pieces}-{job.seed}.pt"
+    last = 0
     if kept.is_file():
         state = torch.load(kept, weights_only=True)
         last = int(state["night"])
-        pairs = zip(current, state["members"], strict=False)  # none until the first promotion
-        current = tuple(_with_state(member, its) for member, its in pairs) or current
-    serving = _on_unseen(meets, current)
+        pairs = zip(meets.members, state["members"], strict=False)  # none until the first promotion
+        if found := tuple(_with_state(member, its) for member, its in pairs):
+            tonight = starting_with(tonight, found)
+    serving = _on_unseen(meets, tonight.members if last else meets.members)
+    said: list[Piece] = []
     for night, portion in enumerate(people.by_night(pieces, NIGHTS), start=1):
         said += portion
         if night <= last:
             continue
         started = time.process_time()
-        learnt = retrained(current, meets, said, Settings(), 1000 * job.seed + night, blends)
-        line = _line(job, said, learnt)
-        line |= _compared_unseen(meets, learnt, serving)
-        current = learnt.served
-        promoted = () if current is meets.members else current
+        seed = 1000 * job.seed + night
+        learnt = retrained(tonight.members, tonight, said, Settings(), seed, blends[places])
+        line = _line(job, said, learnt) | _compared_unseen(meets, learnt, serving)
+        if learnt.passed:
+            tonight = starting_with(tonight, learnt.served)
+        promoted = () if tonight.members is meets.members else tonight.members
         state = {"night": night, "members": [m.network.state_dict() for m in promoted]}
         work.mkdir(parents=True, exist_ok=True)
         torch.save(state, kept.with_suffix(".partial"))

@@ -25,9 +25,21 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         "attacked": _attacked(lines),
         "chance": _chance([line for line in lines if line["scenario"] == "chance"]),
         "nights": _nights([line for line in lines if line["scenario"] == "nights"]),
-        "written": {
-            line["population"]: line["written"] for line in lines if line["scenario"] == "written"
-        },
+        "without_base": [
+            {
+                "population": line["population"],
+                "seed": line["seed"],
+                "refused_for": line["failed"],
+                "candidate_gain_points": round(points(line, "unseen", "candidate"), 2),
+                "candidate_base_points": round(points(line, "unseen_base", "candidate"), 2),
+                "candidate_base_log_loss": round(
+                    points(line, "unseen_base", "candidate", "log_loss"), 4
+                ),
+            }
+            for line in lines
+            if line["scenario"] == "without_base"
+        ],
+        "written": {line["population"]: line["written"] for line in lines if "written" in line},
     }
 
 

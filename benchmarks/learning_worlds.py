@@ -6,7 +6,7 @@ two of them. Lower layers never learn, so all of them are run once and kept on d
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -116,6 +116,17 @@ class ReplayedFaces:
 
     known: CachedFaces
     first: AskedFaces
+
+    def cut_down(self, count: int) -> "ReplayedFaces":
+        """The first so many of them."""
+        copies = len(self.known) // len(self.first)
+        kept = torch.arange(len(self.known)).view(copies, -1)[:, :count].flatten()
+        known = CachedFaces(
+            tuple(member[kept] for member in self.known.activations),
+            self.known.crowd[kept],
+            self.known.label[kept],
+        )
+        return ReplayedFaces(known, self.first.at(np.arange(min(count, len(self.first)))))
 
     def lesson(self, crowd: Array, label: Array) -> CachedFaces:
         """Half what the ensemble says of them, (N, 7) each, half what is known: as in a retrain."""
@@ -252,6 +263,33 @@ def third(whole: World, seed: int) -> World:
         whole.unseen.at(second),
         apart,
         apart,
+    )
+
+
+def cut_down(whole: World, spoken_of: NDArray[np.int64], replayed: int, guarding: int) -> World:
+    """The same world with these of its faces to speak about, and with fewer to replay and guard."""
+    return replace(
+        whole,
+        spoken_of=_part(whole.spoken_of, spoken_of),
+        replay=whole.replay.cut_down(replayed),
+        guard=whole.guard.at(np.arange(guarding)),
+    )
+
+
+def starting_with(whole: World, members: tuple[Member, ...]) -> World:
+    """The same world where another version serves by now."""
+
+    def asked(faces: AskedFaces) -> AskedFaces:
+        answers = upper_answers(members, whole.calibrations, faces.views, CPU)
+        return replace(faces, at_start=answers)
+
+    return replace(
+        whole,
+        members=members,
+        spoken_of=replace(whole.spoken_of, asked=asked(whole.spoken_of.asked)),
+        replay=replace(whole.replay, first=asked(whole.replay.first)),
+        guard=asked(whole.guard),
+        gate_base=asked(whole.gate_base),
     )
 
 

@@ -38,6 +38,7 @@ from bot.understanding import (
     Unclear,
     UnknownEmotion,
     understand,
+    understand_of_two,
 )
 from store import feedback, people, policy, questions, readings
 from store.emotions import EMOTIONS
@@ -113,7 +114,10 @@ async def listen(
         about = await _reading_in_talk(session, speaker, question)
         if about is None:
             return Heard((replies.no_reading(texts),))
-    meaning = understand(text, len(about.faces), (texts.language,))
+    if question is not None and question.between is not None:
+        meaning = understand_of_two(text, question.between, len(about.faces), (texts.language,))
+    else:
+        meaning = understand(text, len(about.faces), (texts.language,))
     if question is not None:
         return await _hear_answer(session, texts, speaker, about, meaning, question)
     if replied_to is None and await _may_answer_forgetting(session, speaker, about, meaning):
@@ -301,7 +305,12 @@ async def _question_about(
     session: AsyncSession, speaker: Speaker, about: Reading
 ) -> Question | None:
     question = await _open_question(session, speaker)
-    return question if question is not None and question.reading_id == about.reading_id else None
+    if question is not None and question.reading_id == about.reading_id:
+        return question
+    # It stands in the reading that is replied to, so it is no older than what is said.
+    asked = await questions.question_of_two(session, about.reading_id)
+    waits = asked is not None and asked.answered_at is None
+    return asked if waits and may_speak(speaker.person_id, about) else None
 
 
 async def _reading_in_talk(
@@ -366,11 +375,26 @@ async def _hear_answer(
         return chosen or await hear(session, texts, speaker, about, meaning)
     if isinstance(meaning, NotFeedback | FaceNamed | Several) or meaning.face is not None:
         return await hear(session, texts, speaker, about, meaning)
+    if len(about.faces) > 1 and question.between is not None:
+        # Nobody's words made the bot ask, so other words are about whatever face they are about.
+        named = _emotions_of(meaning)
+        if not isinstance(meaning, Rejection) and not (named and named <= {*question.between}):
+            return await hear(session, texts, speaker, about, meaning)
     meant = replace(meaning, face=question.face_number)
     heard = await hear(session, texts, speaker, about, meant)
     if heard.recorded:
         await questions.answer_question(session, question.question_id, speaker.person_id)
     return heard
+
+
+def _emotions_of(meaning: Meaning) -> set[str]:
+    match meaning:
+        case Correction(emotion):
+            return {emotion}
+        case Mixture(emotions) | Unclear(emotions):
+            return {*emotions}
+        case _:
+            return set()
 
 
 async def _was_answered_so(
@@ -460,6 +484,9 @@ async def _record(
     face: int,
     part: Correction | Confirmation | Mixture,
 ) -> Recorded:
+    await questions.close_questions_about(
+        session, speaker.chat_id, speaker.person_id, about.reading_id, face
+    )
     return await feedback.record_feedback(
         session,
         person_id=speaker.person_id,

@@ -116,23 +116,36 @@ class Reply:
 # Readings
 
 
-def reading_reply(texts: Texts, reading: Reading, page: int = 0) -> Reply:
+def reading_reply(
+    texts: Texts, reading: Reading, page: int = 0, asked: Question | None = None
+) -> Reply:
     """The caption and buttons of a reading with faces; see `page_count` for its pages.
 
     Four faces or fewer are one page. A crowd's page 0 sums it up; the next ones tell of its faces.
+    `asked` is the question of two that was put with the reading, if one was: never in a crowd.
     """
     if page_count(reading) == 1:
-        text = _one_face(texts, reading) if len(reading.faces) == 1 else _faces(texts, reading)
+        alone = len(reading.faces) == 1
+        text = _one_face(texts, reading, asked) if alone else _faces(texts, reading, asked)
     elif page == 0:
         text = _crowd(texts, reading)
     else:
         text = _crowd_page(texts, reading, page)
-    return Reply(text, reading_keyboard(texts, reading, page))
+    return Reply(text, reading_keyboard(texts, reading, page, asked))
 
 
-def reading_keyboard(texts: Texts, reading: Reading, page: int = 0) -> InlineKeyboardMarkup:
-    """Yes and No for one face; the page's faces to choose from for several; paging for a crowd."""
+def reading_keyboard(
+    texts: Texts, reading: Reading, page: int = 0, asked: Question | None = None
+) -> InlineKeyboardMarkup:
+    """Yes and No for one face; the page's faces to choose from for several; paging for a crowd.
+
+    Where a question of two was asked: its two emotions and Neither, before several faces and in
+    the place of Yes and No.
+    """
+    of_two = [] if asked is None else _of_two_rows(texts, reading, asked)
     if len(reading.faces) == 1:
+        if of_two:
+            return _keyboard(*of_two)
         face = reading.faces[0].number
         return _keyboard(
             [
@@ -147,7 +160,7 @@ def reading_keyboard(texts: Texts, reading: Reading, page: int = 0) -> InlineKey
         )
         for face in faces_of_page(reading, page)
     ]
-    return _keyboard(faces, _paging(texts, reading, page))
+    return _keyboard(*of_two, faces, _paging(texts, reading, page))
 
 
 def face_keyboard(texts: Texts, reading: Reading, face: int) -> InlineKeyboardMarkup:
@@ -611,17 +624,18 @@ def _unrule(texts: Texts, undoable: int | None) -> list[tuple[str, Button]]:
     return [] if undoable is None else [(texts.plain("button_unrule"), Unrule(undoable))]
 
 
-def _one_face(texts: Texts, reading: Reading) -> Html:
+def _one_face(texts: Texts, reading: Reading, asked: Question | None) -> Html:
     face = reading.faces[0]
     said = Html(f"{_top_emoji(texts, face)} {_blend(texts, face)}")
-    return _lines([said, *_doubt(texts, face), texts.html("right_question")], apart=True)
+    question = _of_two(texts, reading, asked) or [texts.html("right_question")]
+    return _lines([said, *_doubt(texts, face), *question], apart=True)
 
 
-def _faces(texts: Texts, reading: Reading) -> Html:
+def _faces(texts: Texts, reading: Reading, asked: Question | None) -> Html:
     lines = [texts.html("faces_intro", count=len(reading.faces))]
     lines += [_face_line(texts, face) for face in reading.faces]
-    doubts = _doubts(texts, reading.faces)
-    return _lines([_lines(lines), *doubts, texts.html("faces_hint")], apart=True)
+    hints = [texts.html("faces_hint"), *_of_two(texts, reading, asked)]
+    return _lines([_lines(lines), *_doubts(texts, reading.faces), *hints], apart=True)
 
 
 def _crowd(texts: Texts, reading: Reading) -> Html:
@@ -685,6 +699,22 @@ def _doubts(texts: Texts, faces: Sequence[Face]) -> list[Html]:
     if not numbers:
         return []
     return [texts.html("doubt_faces", faces=_list(texts, numbers), count=len(numbers))]
+
+
+def _of_two(texts: Texts, reading: Reading, asked: Question | None) -> list[Html]:
+    """One line or none: the question of two."""
+    if asked is None or asked.between is None or asked.face_number is None:
+        return []
+    first, second = asked.between
+    named = {
+        "first": texts.emotion(first),
+        "first_emoji": texts.emoji(first),
+        "second": texts.emotion(second),
+        "second_emoji": texts.emoji(second),
+    }
+    if len(reading.faces) == 1:
+        return [texts.html("of_two_question", **named)]
+    return [texts.html("of_two_question_face", face=asked.face_number, **named)]
 
 
 def _share(texts: Texts, share: Share) -> Html:
@@ -863,6 +893,35 @@ def _emotion_rows(
         for name in emotions
     ]
     return _rows(buttons, EMOTION_COLUMNS)
+
+
+def _of_two_rows(
+    texts: Texts, reading: Reading, asked: Question
+) -> list[Sequence[tuple[str, Button]]]:
+    """The two emotions beside each other, and Neither below them; numbered for several faces."""
+    face = asked.face_number
+    if asked.between is None or face is None:
+        return []
+    if len(reading.faces) == 1:
+        neither = texts.plain("button_neither")
+        return [
+            *_emotion_rows(texts, reading, face, asked.between),
+            [(neither, AskCorrection(reading.reading_id, face))],
+        ]
+    two = [
+        (
+            texts.plain(
+                "button_face_emotion",
+                number=face,
+                emoji=texts.emoji(name),
+                label=texts.emotion_label(name),
+            ),
+            Correct(reading.reading_id, face, name),
+        )
+        for name in asked.between
+    ]
+    neither = texts.plain("button_face_neither", number=face)
+    return [two, [(neither, AskCorrection(reading.reading_id, face))]]
 
 
 def _choice_of_faces(texts: Texts, question: Question, reading: Reading) -> InlineKeyboardMarkup:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from bot.vocabulary.lexicon import LANGUAGES, Lexicon, Role, Word, lexicon, normalised
+from bot.vocabulary.of_two import choice_in, without_closer
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,34 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
         return NotFeedback()
     spoken = sorted(likely, key=lambda code: code not in preferred)
     return _agreed([likely[code].meaning for code in spoken])
+
+
+def understand_of_two(
+    text: str,
+    between: tuple[str, str],
+    face_count: int | None = None,
+    languages: Sequence[str] = (),
+) -> Meaning:
+    """What the text says where "is it closer to A or to B?" was asked; see `understand`.
+
+    "The second" of a single face is the second emotion; "yes" is no answer, and asked about.
+    """
+    match choice_in(text) if len(text) <= LONGEST_TEXT else None:
+        case "first":
+            return Correction(between[0])
+        case "second":
+            return Correction(between[1])
+        case "both":
+            return Mixture(between, (0.5, 0.5))
+        case "neither":
+            return Rejection()
+    meaning = understand(without_closer(text), face_count, languages)
+    match meaning:
+        case FaceNamed(place) if face_count == 1 and place <= len(between):
+            return Correction(between[place - 1])
+        case Confirmation(None):
+            return Unclear(between)
+    return meaning
 
 
 def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":

@@ -51,6 +51,18 @@ async def person(session: AsyncSession, person_id: int) -> Person | None:
     return None if row is None else _record(row)
 
 
+async def lock_person(session: AsyncSession, person_id: int) -> Person:
+    """Return the person, whom no other transaction changes or locks until this one ends.
+
+    They must have been seen. Rows that refer to them may be written meanwhile: who has just written
+    one holds a share of the person, and two of these would else wait for each other for ever.
+    """
+    row = await session.get_one(
+        PersonRow, person_id, populate_existing=True, with_for_update={"key_share": True}
+    )
+    return _record(row)
+
+
 async def set_language(session: AsyncSession, person_id: int, language: str) -> None:
     """Remember the language that the person chose; they must have been seen."""
     row = await session.get_one(PersonRow, person_id, populate_existing=True)

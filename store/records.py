@@ -9,7 +9,7 @@ Consent: TypeAlias = Literal["unknown", "asked", "given", "withdrawn"]
 ReadingStatus: TypeAlias = Literal["read", "no_face", "face_too_small", "unreadable", "too_large"]
 FeedbackKind: TypeAlias = Literal["confirmation", "correction", "retraction"]
 FeedbackSource: TypeAlias = Literal["text", "button", "reaction", "edit"]
-QuestionKind: TypeAlias = Literal["which_face", "which_emotion"]
+QuestionKind: TypeAlias = Literal["which_face", "which_emotion", "which_of_two"]
 RulingVerdict: TypeAlias = Literal["accepted", "rejected", "skipped"]
 VersionState: TypeAlias = Literal["candidate", "current", "retired", "rejected"]
 VersionEvent: TypeAlias = Literal["registered", "promoted", "rolled_back", "rejected"]
@@ -273,7 +273,8 @@ class Question:
 
     `emotion` is what the person had named (None: they agreed, or named none), `face_number` the
     face they meant, `message` the message that made the bot ask, `source` how it came; `shares` are
-    seven, where they had named a mixture.
+    seven, where they had named a mixture. `between` are the two emotions of a question of two,
+    which nobody's words made the bot ask.
     """
 
     question_id: int
@@ -288,6 +289,15 @@ class Question:
     created_at: datetime
     answered_at: datetime | None
     shares: Probabilities | None = None
+    between: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class PastQuestion:
+    """A question of two that was put to somebody; `answered` if they spoke about its face since."""
+
+    asked_at: datetime
+    answered: bool
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,15 @@ from bot.replies import Reply
 from bot.texts import Texts
 from fer_model import PhotoRefused
 from fer_model import Reading as FreshReading
-from store import inbox, readings
+from store import inbox, questions, readings
 from store.errors import LeaseLost
-from store.records import NewFace, NewReading, Reading, ReadingStatus
+from store.records import NewFace, NewReading, Question, Reading, ReadingStatus
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def read_photo(update: Update, context: Context) -> None:
-    """Shows the photo with its faces boxed and charted, and says the same in words."""
+    """Shows the photo with its faces boxed and charted, says the same in words, and may ask."""
     message, user = update.effective_message, update.effective_user
     if message is None or user is None:
         return
@@ -71,6 +71,7 @@ class _Seen:
     texts: Texts
     photo: bytes = b""
     refused: PhotoRefused | None = None
+    asked: Question | None = None
 
 
 async def _is_known(context: Context, message: Message, photo: SentPhoto) -> bool:
@@ -123,7 +124,10 @@ async def _look(
                 latency_ms=latency_ms if fresh else None,
             ),
         )
-    return _Seen(reading, texts_for(context, person), content, refused)
+        asked = await questions.question_of_two(session, reading.reading_id)
+        if known is None and asked is None:
+            asked = await questions.ask_about_doubt(session, reading)
+    return _Seen(reading, texts_for(context, person), content, refused, asked)
 
 
 def _status_of(fresh: FreshReading) -> ReadingStatus:
@@ -146,7 +150,7 @@ async def _answer(context: Context, chat_id: int, seen: _Seen) -> Message:
     if reading.status != "read":
         return await say(context.bot, chat_id, _excuse(seen), reading.photo_message_id)
     picture = await asyncio.to_thread(pictures.reading_picture, seen.photo, reading, seen.texts)
-    caption = replies.reading_reply(seen.texts, reading)
+    caption = replies.reading_reply(seen.texts, reading, asked=seen.asked)
     return await show(context.bot, chat_id, picture, caption, reading.photo_message_id)
 
 

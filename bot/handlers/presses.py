@@ -178,13 +178,15 @@ async def _say_about(pressed: Press, reading_id: str, meaning: Confirmation | Co
     """Says what was noted, with Undo: below the reading, or in the place of the bot's question."""
     async with pressed.context.services.database.sessions.begin() as session:
         about = await readings.reading(session, reading_id)
+        asked = await questions.question_of_two(session, reading_id)
         heard = await conversation.hear(session, pressed.texts, pressed.speaker, about, meaning)
     if not heard.recorded:
         return heard.replies[0]
     if _shows(pressed, about):
         page = page_of_face(about, heard.recorded[0].feedback.face_number)
         await pressed.answer()
-        await pressed.replace_keyboard(replies.reading_keyboard(pressed.texts, about, page))
+        keyboard = replies.reading_keyboard(pressed.texts, about, page, asked)
+        await pressed.replace_keyboard(keyboard)
         await _tell(pressed, heard, about.reply_message_id)
     else:
         await _tell_instead(pressed, heard)
@@ -228,7 +230,9 @@ async def _turn_page(pressed: Press, reading_id: str, page: int) -> Toast:
     if not 0 <= page < pages:
         return replies.stale_button(pressed.texts)
     if pages == 1:
-        keyboard = replies.reading_keyboard(pressed.texts, about)
+        async with pressed.context.services.database.readers() as session:
+            asked = await questions.question_of_two(session, reading_id)
+        keyboard = replies.reading_keyboard(pressed.texts, about, asked=asked)
         changed = await pressed.replace_keyboard(keyboard)
         return None if changed else replies.message_gone(pressed.texts)
     await pressed.answer()

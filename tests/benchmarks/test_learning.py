@@ -40,7 +40,6 @@ from benchmarks.people import FIRST_DAY, Piece
 from fer_model.blend import Calibration, Calibrations
 from fer_model.emotions import EMOTIONS
 from fer_model.versions import Member
-from store.trust import TrustPolicy
 from tests.train_cli.generated import face_set
 from tests.versions import random_network
 from train_cli.gate import GatePolicy
@@ -130,12 +129,13 @@ def test_pieces_that_weigh_nothing_are_in_neither_part() -> None:
     assert len(training) == len(holdout) == 0
 
 
-def test_without_trust_every_piece_weighs_one(tiny: World) -> None:
+def test_trust_can_only_take_weight_away_and_confirmations_count_twice(tiny: World) -> None:
     said = some_pieces(tiny)
     blends = tiny.spoken_of.asked.at_start[0]
-    assert (weights_of(said, blends, None) == 1).all()
-    trusted = weights_of(said, blends, TrustPolicy())
-    assert ((trusted >= 0) & (trusted <= 1)).all()
+    alike = weights_of(said, blends, Settings(trust=None))
+    assert alike.tolist() == [2.0 if one.confirms else 1.0 for one in said]
+    trusted = weights_of(said, blends, Settings())
+    assert ((trusted >= 0) & (trusted <= alike)).all()
 
 
 def test_refused_candidate_leaves_the_current_version_serving(tiny: World) -> None:
@@ -200,8 +200,19 @@ def test_line_says_what_serves_after_the_gate(tiny: World, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("brief")
-def test_written_version_answers_nearly_as_was_reckoned(tiny: World, tmp_path: Path) -> None:
-    (line,) = lines_of(Job("written", "dark_and_turned", 0, 20), tiny, tmp_path)
+def test_without_base_faces_nothing_is_served(tiny: World, tmp_path: Path) -> None:
+    (line,) = lines_of(Job("without_base", "dark_and_turned", 0, 20), tiny, tmp_path)
+    assert "enough_base_faces" in line["failed"]
+    assert line["unseen"]["served"] == line["unseen"]["current"]
+    assert line["unseen"]["candidate"] != line["unseen"]["current"]
+
+
+@pytest.mark.usefixtures("brief")
+def test_written_version_answers_nearly_as_was_reckoned(
+    tiny: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "AMOUNTS", (20,))
+    (line,) = lines_of(Job("honest", "dark_and_turned", 10, 20), tiny, tmp_path)
     for name in ("unseen", "unseen_base"):
         assert line["written"][name]["share_differs_most"] < 0.05
     assert summary([line])["written"]["dark_and_turned"] == line["written"]
@@ -212,6 +223,7 @@ def test_nights_go_on_where_they_stopped(
     tiny: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "NIGHTS", 3)
+    monkeypatch.setattr(learning, "_NIGHTLY_GUARD", 28)
     job = Job("nights", "dark_and_turned", 0, 20)
     whole = lines_of(job, tiny, tmp_path / "whole")
     assert [line["night"] for line in whole] == [1, 2, 3]

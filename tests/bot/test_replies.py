@@ -45,6 +45,7 @@ from store.emotions import EMOTIONS
 from store.records import (
     Consent,
     Erased,
+    Question,
     ReviewItem,
     ReviewReason,
     RulingOutcome,
@@ -96,6 +97,11 @@ def labels(keyboard: InlineKeyboardMarkup | None) -> list[str]:
     return [button.text for row in keyboard.inline_keyboard for button in row]
 
 
+def of_two(face: int) -> Question:
+    """Is the face sad or neutral?"""
+    return replace(question(), kind="which_of_two", face_number=face, between=("sad", "neutral"))
+
+
 # Readings
 
 
@@ -121,6 +127,51 @@ def test_readers_that_differ_are_named_the_one_that_the_blend_follows_first() ->
     assert "one of my two readers would say happy, the other neutral." in said
     said = plain(replies.reading_reply(KO, reading([MIXED], differing=("neutral", "happy"))))
     assert "하나는 기쁨, 다른 하나는 무표정이라고 해요." in said
+
+
+@BOTH
+def test_question_of_two_stands_for_yes_and_no(texts: Texts) -> None:
+    reply = replies.reading_reply(texts, reading([FOUR]), asked=of_two(1))
+    sad, neutral = texts.emotion("sad"), texts.emotion("neutral")
+    assert f"😢 {sad}" in plain(reply)
+    assert f"😐 {neutral}" in plain(reply)
+    assert texts.plain("right_question") not in plain(reply)
+    assert buttons(reply.keyboard) == [
+        Correct(READING_ID, 1, "sad"),
+        Correct(READING_ID, 1, "neutral"),
+        AskCorrection(READING_ID, 1),
+    ]
+
+
+def test_question_of_two_is_the_last_line_of_the_words() -> None:
+    said = plain(replies.reading_reply(EN, reading([FOUR]), asked=of_two(1)))
+    last = said.splitlines()[-1]
+    assert last == "You can help me with this one: is it closer to 😢 sad or to 😐 neutral?"
+    said = plain(replies.reading_reply(KO, reading([FOUR]), asked=of_two(1)))
+    last = "이 얼굴은 도움이 필요해요. 😢 슬픔에 더 가깝나요, 😐 무표정에 더 가깝나요?"
+    assert said.splitlines()[-1] == last
+
+
+@BOTH
+def test_question_of_two_names_the_face_of_several(texts: Texts) -> None:
+    reply = replies.reading_reply(texts, reading([SURE, FOUR]), asked=of_two(2))
+    assert texts.html("faces_hint") in reply.text
+    assert "2" in plain(reply).splitlines()[-1]
+    assert buttons(reply.keyboard) == [
+        Correct(READING_ID, 2, "sad"),
+        Correct(READING_ID, 2, "neutral"),
+        AskCorrection(READING_ID, 2),
+        PickFace(READING_ID, 1),
+        PickFace(READING_ID, 2),
+    ]
+
+
+@BOTH
+def test_longest_question_of_two_fits_a_caption(texts: Texts) -> None:
+    for faces in (1, 4):
+        about = reading([EVEN] * faces, differing=("disgust", "surprise"))
+        asked = replace(of_two(faces), between=("disgust", "surprise"))
+        assert utf16(plain(replies.reading_reply(texts, about, asked=asked))) <= 1024
 
 
 def test_face_without_a_favourite_is_called_hard_for_people_too() -> None:
