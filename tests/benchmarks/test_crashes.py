@@ -31,9 +31,9 @@ def test_points_are_spread_over_the_kinds_and_within_each() -> None:
         "fsync": 8,
         "rename": 4,
         "commit": 8,
-        "swap": 7,
+        "swap": 8,
         "training": 7,
-        "evaluation": 8,
+        "evaluation": 7,
     }
     assert [point.number for point in points if point.kind == "commit"] == [
         1, 4, 8, 12, 16, 19, 23, 27
