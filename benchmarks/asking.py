@@ -33,7 +33,7 @@ from train_cli.learning import (
 )
 from train_cli.splits import FaceSet, load_split
 from train_cli.votes import VOTE_COLUMNS
-from train_cli.voting import PSEUDO_VOTES, vote_targets
+from train_cli.voting import vote_targets
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -46,6 +46,11 @@ INSISTING: Final = (1.0, 0.5, 0.0)
 of the two, either as often."""
 
 USUAL: Final = 0.5
+
+BLEND_VOTES: Final = 3.0
+"""How many people a blend counts as beside an answer. More than a retrain takes it for
+(`train_cli.voting.PSEUDO_VOTES`): there the many faces steady the few votes on each."""
+
 RESAMPLES: Final = 2000
 
 GAMMA: Final = 3.0
@@ -161,7 +166,7 @@ def with_vote(blends: Array, answers: Places) -> Array:
     votes = np.zeros_like(blends)
     given = answers >= 0
     votes[given, answers[given]] = 1
-    return vote_targets(blends, votes, PSEUDO_VOTES)
+    return vote_targets(blends, votes, BLEND_VOTES)
 
 
 def drawn_answers(faces: Asked, insisting: float, random: np.random.Generator) -> Places:
@@ -423,7 +428,7 @@ def main(
     figures: dict[str, Any] = {
         "version": version.digest,
         "faces": len(faces),
-        "pseudo_votes": PSEUDO_VOTES,
+        "pseudo_votes": BLEND_VOTES,
         "at_once": {f"insisting {share}": at_once(faces, share) for share in INSISTING},
     }
     record.write("asking", figures)
