@@ -52,7 +52,7 @@ from train_cli.gate import (
     log_loss,
     matches,
 )
-from train_cli.learning import LearningSettings, Lesson, as_far_as, learn, learn_cached
+from train_cli.learning import STEPS_BACK, LearningSettings, Lesson, as_far_as, learn, learn_cached
 from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targets
 
 Array = NDArray[np.float64]
@@ -81,8 +81,10 @@ _NIGHTLY_REPLAY: Final = 1500
 _NIGHTLY_GUARD: Final = 1000
 """Fewer than a retrain's, for there are thirty."""
 
-_CHEAP: Final = LearningSettings(passes=2, least_steps=12, batch_size=32)
-"""For the 200 runs: a quarter of the steps; of the guard's faces, a quarter too."""
+_CHEAP: Final = LearningSettings(copies=1, passes=1, least_steps=0, batch_size=32)
+"""For the 200 runs, which do not step back by base faces either: three quarters of the way."""
+
+_CHANCE_PIECES: Final = 500
 
 HABITS: Final[dict[Name, Habits]] = {
     "dark_and_turned": Habits(),
@@ -227,6 +229,7 @@ def retrained(
         current,
         farthest,
         lambda members: base_holds(_compared(meets.guard, current, members, meets), GUARD),
+        STEPS_BACK if len(meets.guard) else STEPS_BACK[:1],
     )
     candidate = tuple(found)
     held = asked.at(holdout.places)
@@ -353,7 +356,7 @@ def jobs() -> list[Job]:
         *(Job("honest", name, seed, most) for name, seed in seeds),
         Job("nights", dark, SEEDS[dark][0], NIGHTLY * NIGHTS),
         *attacked[:_FIRST],
-        *(Job("chance", "nothing_new", seed, 250) for seed in SEEDS["nothing_new"]),
+        *(Job("chance", "nothing_new", seed, _CHANCE_PIECES) for seed in SEEDS["nothing_new"]),
         *attacked[_FIRST:],
         *(Job("without_base", name, SEEDS[name][0], most) for name in populations),
         *(Job("honest", name, seed, few) for few in AMOUNTS[:-1] for name, seed in seeds),

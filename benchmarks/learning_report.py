@@ -127,6 +127,14 @@ def _attacked(lines: Sequence[Line]) -> list[Line]:
                     points(h, "unseen_base") - points(x, "unseen_base") for x, h in pairs
                 ),
                 "candidate_gain_points": _mean(points(x, "unseen", "candidate") for x, _ in pairs),
+                "candidate_behind_honest_points": _mean(
+                    points(h, "unseen", "candidate") - points(x, "unseen", "candidate")
+                    for x, h in pairs
+                ),
+                "candidate_base_behind_honest_points": _mean(
+                    points(h, "unseen_base", "candidate") - points(x, "unseen_base", "candidate")
+                    for x, h in pairs
+                ),
                 "candidate_base_points": _mean(
                     points(x, "unseen_base", "candidate") for x, _ in pairs
                 ),

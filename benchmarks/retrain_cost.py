@@ -140,7 +140,7 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
     took = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     report = json.loads(ran.stdout)["report"]
-    kept = ("trained_faces", "holdout_faces", "people", "share", "seconds", "holdout", "base")
+    kept = ("trained_faces", "holdout_faces", "people", "share", "seconds")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "wall_seconds": round(took, 1),
@@ -149,6 +149,15 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
         "peak_mib": round(after.ru_maxrss / 1024),
         "passed": report["verdict"]["passed"],
         **{name: report[name] for name in kept},
+        **{name: _compared(report[name]) for name in ("holdout", "base")},
+    }
+
+
+def _compared(faces: dict[str, Any]) -> dict[str, Any]:
+    figures = ("log_loss", "accuracy", "calibration_error")
+    sides = ("before", "after")
+    return {"faces": faces["faces"]} | {
+        side: {name: round(faces[side][name], 4) for name in figures} for side in sides
     }
 
 
