@@ -233,13 +233,13 @@ def in_words(report: RetrainReport) -> list[str]:
 
 def _what_was_given(report: RetrainReport) -> str:
     line = (
-        f"{_counted(report.pieces, 'piece')} of feedback from "
-        f"{_counted(report.people, 'person', 'people')}: "
-        f"{_counted(report.confirmations, 'confirmation')}, "
-        f"{_counted(report.corrections, 'correction')}"
+        f"{counted(report.pieces, 'piece')} of feedback from "
+        f"{counted(report.people, 'person', 'people')}: "
+        f"{counted(report.confirmations, 'confirmation')}, "
+        f"{counted(report.corrections, 'correction')}"
     )
     if report.unreadable:
-        line += f"; {_counted(report.unreadable, 'unreadable crop')} left out"
+        line += f"; {counted(report.unreadable, 'unreadable crop')} left out"
     return line
 
 
@@ -261,7 +261,7 @@ def weighed_in_words(weighing: Weighing | None) -> str:
     """What trust made of the pieces, as one line."""
     if weighing is None:
         return "trust: not asked, every piece counts 1"
-    parts = [f"{_counted(weighing.full, 'piece')} in full", f"{weighing.lowered} for less"]
+    parts = [f"{counted(weighing.full, 'piece')} in full", f"{weighing.lowered} for less"]
     if weighing.quarantined:
         reasons = ", ".join(f"{count} {name}" for name, count in weighing.quarantined.items())
         waiting = sum(weighing.quarantined.values())
@@ -274,7 +274,7 @@ def weighed_in_words(weighing: Weighing | None) -> str:
 
 
 def _what_was_done(report: RetrainReport) -> str:
-    learnt = _counted(report.trained_faces, "face")
+    learnt = counted(report.trained_faces, "face")
     line = f"learnt from {learnt}, held out {report.holdout_faces}; kept by {report.kept_by}"
     if report.share < 1:
         line += f"; {report.share:.0%} of the way, for the base bears no more"
@@ -295,5 +295,6 @@ def _side_by_side(title: str, faces: Comparison | None) -> list[str]:
     return [line]
 
 
-def _counted(count: int, one: str, many: str | None = None) -> str:
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """The number with its noun, "1 piece" or "2 pieces"."""
     return f"{count} {one if count == 1 else many or one + 's'}"

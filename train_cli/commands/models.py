@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -24,12 +24,26 @@ from train_cli.registry import opened, promote, roll_back, short
 
 models_app = typer.Typer(help="List, inspect, promote and roll back model versions.")
 
+HEADLINES: Final = frozenset(
+    {
+        "validation.label_accuracy",
+        "validation.crowd_majority",
+        "test.leak_free.label_accuracy",
+        "test.leak_free.crowd_majority",
+        "holdout.crowd_accuracy",
+        "holdout.crowd_log_loss",
+        "base.crowd_accuracy",
+        "base.crowd_log_loss",
+    }
+)
+"""Figures that `models list` shows of a version; a shipped one has over sixty."""
+
 Digest = Annotated[str, typer.Argument(help="The digest, or enough of its beginning.")]
 
 
 @models_app.command("list")
 def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False) -> None:
-    """List every version, newest first."""
+    """List every version, newest first, with its main figures; `models show` has all."""
     found = run_to_end(_listed(database))
     if as_json:
         typer.echo(json.dumps([_version_json(version) for version in found]))
@@ -42,7 +56,7 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
             f"{version.created_at:%Y-%m-%d %H:%M}",
             short(version.parent_digest or ""),
             _gate_word(version),
-            ", ".join(_figure(name, value) for name, value in version.figures.items()),
+            "\n".join(_figure(n, v) for n, v in version.figures.items() if n in HEADLINES),
         )
     results().print(table)
 

@@ -34,7 +34,7 @@ from train_cli.commands.options import (
 from train_cli.progress import step_progress
 from train_cli.registry import current_version, held_lease, opened, short, start_of_retrain
 from train_cli.retrain_page import write_page
-from train_cli.retrain_report import in_words, weighed_in_words
+from train_cli.retrain_report import counted, in_words, weighed_in_words
 from train_cli.retraining import Outcome, Plan, RetrainSettings, Watcher, plan_retrain, retrain
 from train_cli.voting import PSEUDO_VOTES
 
@@ -142,8 +142,10 @@ def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None
         return
     typer.echo(
         f"dry run: {short(plan.current.digest)} would learn from "
-        f"{document['trained_faces']} faces and be judged on {document['holdout_faces']} "
-        f"({plan.pieces} pieces of feedback from {plan.people} people, {plan.unreadable} crops "
-        f"unreadable), the rest kept by {document['kept_by']}, on {threads} threads"
+        f"{counted(document['trained_faces'], 'face')} and be judged on "
+        f"{document['holdout_faces']} ({counted(plan.pieces, 'piece')} of feedback from "
+        f"{counted(plan.people, 'person', 'people')}, "
+        f"{counted(plan.unreadable, 'crop')} unreadable), the rest kept by "
+        f"{document['kept_by']}, on {counted(threads, 'thread')}"
     )
     typer.echo(weighed_in_words(plan.weighing))

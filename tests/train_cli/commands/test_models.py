@@ -60,7 +60,7 @@ async def add(database: Database, path: Path, parent: str) -> None:
             path.name,
             version_uri(path),
             parent_digest=parent,
-            figures={"base.crowd_accuracy": 0.81},
+            figures={"base.crowd_accuracy": 0.81, "base.another": 0.5},
             report=REPORT,
             feedback_ids=(),
             lease=held.lease,
@@ -86,6 +86,9 @@ def test_list_names_every_version_with_its_state_and_the_gates_word(
     table = call("models", "list", url=stocked_url).stdout
     assert shelf[1].short in table
     assert "refused" in table
+    assert "base.crowd_accuracy" in table
+    assert "base.another" not in table
+    assert "base.another" in call("models", "show", shelf[1].short, url=stocked_url).stdout
 
 
 def test_promote_is_refused_by_the_gate_in_one_line(
