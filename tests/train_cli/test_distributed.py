@@ -27,8 +27,8 @@ from train_cli.training import train
 
 TOLERANCE: Final = 2e-3
 """Largest difference of a weight or a figure after nine steps in float32. Two workers differ
-from one by as much as one differs from itself on input changed by 1e-7: 0.0006, all of it from
-one step in which a maximum of two nearly equal numbers changes hands."""
+from one by as much as one differs from itself on input changed by 1e-7: 0.0006, nearly all of it
+from one step. Presumably a maximum of two nearly equal numbers changes hands there; not checked."""
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
