@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,6 +15,7 @@ from fer_model.networks import ARCHITECTURES, Architecture
 from tests.train_cli.generated import face_set
 from tests.train_cli.workers_program import (
     CPU,
+    KILLED,
     SMALL,
     Killed,
     real,
@@ -38,6 +40,30 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     how = "-m torch.distributed.run --standalone --nproc-per-node 2 -m -- tests.train_cli"
     command = [sys.executable, *f"{how}.workers_program".split(), *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+def unattended(*arguments: str) -> list[subprocess.CompletedProcess[str]]:
+    """Two real workers as torchrun starts them, and nobody to end one when the other ends."""
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": "2"}
+    where["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    command = [sys.executable, "-m", "tests.train_cli.workers_program", *arguments]
+    workers = [
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **where, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    spoken = [worker.communicate(timeout=600) for worker in workers]
+    return [
+        subprocess.CompletedProcess(command, worker.returncode, *said)
+        for worker, said in zip(workers, spoken, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +154,21 @@ def test_a_failure_that_all_share_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_ends_ends_all_with_one_line(prepared: Path, tmp_path: Path) -> None:
+def test_a_worker_that_ends_ends_the_others_with_one_line(prepared: Path, tmp_path: Path) -> None:
+    """Without torchrun's agent, which ends the others by a signal, perhaps before they speak."""
+    first, second = unattended("dying", *arguments(prepared, tmp_path / "run"))
+    assert second.returncode == KILLED
+    assert first.returncode == 1
+    assert "Traceback" not in first.stderr
+    lines = [line for line in first.stderr.splitlines() if line.startswith("error:")]
+    assert lines == ["error: another worker has ended: it or torchrun says why"]
+
+
+@pytest.mark.slow
+def test_torchrun_ends_with_a_worker_that_ends(prepared: Path, tmp_path: Path) -> None:
     done = torchrun("dying", *arguments(prepared, tmp_path / "run"))
     assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert lines == ["error: another worker has ended: it or torchrun says why"]
+    assert f"exitcode: {KILLED}" in " ".join(done.stderr.split())
 
 
 def test_a_process_without_torchrun_works_alone() -> None:

@@ -42,6 +42,10 @@ SMALL: Final = TrainingSettings(
 REAL: Final = replace(SMALL, epochs=1, batch_size=5, learning_rate=0.01, mixup=0.0)
 
 
+KILLED: Final = 9
+"""How a worker that dies ends."""
+
+
 class Killed(BaseException):
     """What a kill looks like from inside."""
 
@@ -145,7 +149,7 @@ def dying(workers: distributed.Workers) -> Iterator[None]:
     def die(*arguments: Any) -> torch.Tensor:
         calls.append(1)
         if workers.rank == 1 and len(calls) == 3:
-            os._exit(9)
+            os._exit(KILLED)
         return draw(*arguments)
 
     with mock.patch.object(training, "disturbed", die):
