@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.emotions import EMOTIONS
 from store.feedback import trainable
 from store.readings import face_name
 from store.records import FeedbackKind, RulingVerdict
+from store.rulings import is_newest_ruling
 from store.tables import FaceRow, FeedbackRow, ReadingRow, RulingRow
 
 if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and seldom needs it
@@ -134,11 +135,10 @@ async def voices(session: AsyncSession) -> tuple[Voice, ...]:
 
     The same pieces as `store.feedback.active_feedback_for_training`, without the crops.
     """
-    newest = select(func.max(RulingRow.id).label("id")).group_by(RulingRow.feedback_id).subquery()
     verdicts = await session.execute(
-        select(RulingRow.feedback_id, RulingRow.verdict)
-        .join(newest, newest.c.id == RulingRow.id)
-        .where(RulingRow.verdict != "skipped")
+        select(RulingRow.feedback_id, RulingRow.verdict).where(
+            is_newest_ruling(), RulingRow.verdict != "skipped"
+        )
     )
     ruled = dict(verdicts.all())
     rows = await session.execute(
