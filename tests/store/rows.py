@@ -1,7 +1,10 @@
 """What tests put into the database: a person, a model version, readings with faces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import event
 
 from store import people, readings, versions
 from store.emotions import EMOTIONS
@@ -72,3 +75,20 @@ async def read(
     )
     async with database.sessions.begin() as session:
         return await readings.add_reading(session, new, now=now)
+
+
+@contextmanager
+def loads_of_crops(database: Database) -> Iterator[list[str]]:
+    """Collects the statements that fetch crops, not those that only ask whether there is one."""
+    found: list[str] = []
+
+    def note(_: object, __: object, statement: str, *rest: object) -> None:
+        if "faces.crop" in statement.partition("FROM")[0].replace("faces.crop_", ""):
+            found.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -319,7 +319,9 @@ async def trainable(database: Database) -> list[tuple[int, str, str]]:
     async with database.readers() as session:
         faces = await feedback.active_feedback_for_training(session)
         counted = await feedback.count_feedback(session)
+        ids = await feedback.trainable_ids(session)
     assert counted.trainable == len(faces)
+    assert ids == tuple(face.feedback_id for face in faces)
     return [(face.person_id, face.kind, face.emotion) for face in faces]
 
 

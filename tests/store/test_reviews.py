@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 
 from store import feedback, people, reviews, rulings
 from store.engine import Database
 from store.records import ReviewCounts, ReviewItem
 from store.tables import FeedbackRow
-from tests.store.rows import JUN, MINA, NOON, blend, read, see
+from tests.store.rows import JUN, MINA, NOON, blend, loads_of_crops, read, see
 from tests.store.test_rulings import ADMIN, OTHER_ADMIN, correct
 
 SORA = 5_000_000_003
@@ -162,13 +161,7 @@ async def test_only_the_crops_that_are_shown_are_loaded(
 ) -> None:
     for person_id in (MINA, JUN, SORA):
         await correct(sqlite_database, person_id)
-    loaded: list[str] = []
-
-    def note(_: object, __: object, statement: str, *rest: object) -> None:
-        if "faces.crop" in statement.partition("FROM")[0]:
-            loaded.append(statement)
-
-    event.listen(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
-    assert len(await waiting(sqlite_database, limit=limit)) == limit
-    (only,) = loaded
+    with loads_of_crops(sqlite_database) as loads:
+        assert len(await waiting(sqlite_database, limit=limit)) == limit
+    (only,) = loads
     assert "feedback.id IN" in only
