@@ -216,7 +216,7 @@ async def promote(
         VersionNotPromotable: it is current already, was rejected, is void or was deleted.
     """
     await check_lease(session, lease, now=now)
-    row = _unspoilt(_in_reserve(await _row(session, digest)))
+    row = _servable(await _row(session, digest))
     reason = (override_reason or "").strip() or None
     if not verdict.passed and reason is None:
         raise GateRefused("The promotion gate refused; overriding it needs a reason.")
@@ -250,7 +250,8 @@ async def rollback(
     Raises:
         LeaseLost: nothing was changed.
         NothingToRollBackTo: the current version replaced none.
-        VersionVoid, VersionDeleted: the version that it replaced cannot serve any more.
+        VersionNotPromotable: the version that it replaced was rejected since, is void or was
+            deleted.
     """
     await check_lease(session, lease, now=now)
     current = await current_version(session)
@@ -262,7 +263,7 @@ async def rollback(
     )
     if replaced is None:
         raise NothingToRollBackTo(f"Version {current.digest} replaced no other.")
-    row = _unspoilt(await _row(session, replaced))
+    row = _servable(await _row(session, replaced))
     return await _rolled_back(session, row, actor, reason, now)
 
 
@@ -369,7 +370,8 @@ def _in_reserve(row: ModelVersionRow) -> ModelVersionRow:
     return row
 
 
-def _unspoilt(row: ModelVersionRow) -> ModelVersionRow:
+def _servable(row: ModelVersionRow) -> ModelVersionRow:
+    _in_reserve(row)
     if row.person_erased_at is not None:
         raise VersionVoid(row.digest)
     if row.deleted_at is not None:

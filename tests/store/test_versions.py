@@ -200,6 +200,16 @@ async def test_rejected_version_is_never_promoted(database: Database, lease: Lea
     assert (await events(database))[-1].event == "rejected"
 
 
+async def test_rejected_version_is_not_rolled_back_to(database: Database, lease: Lease) -> None:
+    await add_candidate(database, lease, "new")
+    await promote(database, lease, "new")
+    async with database.sessions.begin() as session:
+        await versions.reject(session, BASE, verdict=None, lease=lease, actor="test", now=NOON)
+    with pytest.raises(VersionNotPromotable, match="is rejected"):
+        await rollback(database, lease)
+    assert await states(database) == {BASE: "rejected", "new": "current"}
+
+
 async def test_current_version_is_not_rejected(database: Database, lease: Lease) -> None:
     with pytest.raises(VersionNotPromotable):
         async with database.sessions.begin() as session:
