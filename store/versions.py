@@ -7,6 +7,7 @@ from typing import Final, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.batches import batches
 from store.clock import moment
 from store.errors import (
     GateRefused,
@@ -171,11 +172,13 @@ async def add_candidate(
     learnt = set(feedback_ids)
     erased = await erased_meanwhile(session, learnt)
     parent = await _row(session, parent_digest)
+    # Shared until the end: whoever makes the parent void does so before, or finds its child.
+    await session.refresh(parent, with_for_update={"read": True})
     values = {
         "digest": digest,
         "uri": uri,
         "state": "candidate",
-        "parent_digest": parent_digest,
+        "parent_digest": parent.digest,
         "created_at": at,
         "figures": dict(figures),
         "report": dict(report),
@@ -186,12 +189,13 @@ async def add_candidate(
     session.add(
         ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
     )
-    trained_on = await session.execute(
-        select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(learnt))
-    )
-    for feedback_id, person_id in trained_on.all():
-        session.add(
+    for ids in batches(learnt):
+        trained_on = await session.execute(
+            select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(ids))
+        )
+        session.add_all(
             ModelVersionFeedbackRow(digest=digest, feedback_id=feedback_id, person_id=person_id)
+            for feedback_id, person_id in trained_on
         )
     await session.flush()
     return await version(session, digest)

@@ -111,6 +111,20 @@ async def test_candidate_remembers_its_feedback(database: Database, lease: Lease
         assert await versions.people_of_version(session, "new") == (MINA,)
 
 
+async def test_candidate_may_be_of_more_feedback_than_a_statement_has_parameters(
+    database: Database, lease: Lease
+) -> None:
+    feedback_id = await teach(database, MINA)
+    added = await add_candidate(database, lease, "new", *range(40_000))
+    assert added.void  # most of it is gone
+    async with database.readers() as session:
+        assert await versions.feedback_of_version(session, "new") == (feedback_id,)
+
+
+async def test_candidates_parent_may_be_named_by_a_prefix(database: Database, lease: Lease) -> None:
+    assert (await add_candidate(database, lease, "new", parent=BASE[:4])).parent_digest == BASE
+
+
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:
     await add_candidate(database, lease, "new")
     await promote(database, lease, "new")
