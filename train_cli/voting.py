@@ -31,7 +31,8 @@ CONFIRMATION_WEIGHT: Final = 2.0
 twice as often as who sees none. Counted alike, what people send in would say that the bot is wrong
 more often than it is, and both learning and the holdout would believe it. An assumption, not
 measured on people; source of the correction: inverse propensity weights (Horvitz and Thompson
-1952)."""
+1952). It is not for who was asked which of two it is, and would have spoken either way, nor for
+a mixture, which corrects as much as it confirms."""
 
 HOLDOUT_SHARE: Final = 0.25
 HOLDOUT_PEOPLE: Final = 8
@@ -102,7 +103,7 @@ def voted_faces(
         votes = np.zeros(len(EMOTIONS))
         for voice in voices:
             weight = 1.0 if weights is None else weights[voice.feedback_id]
-            if voice.kind == "confirmation":
+            if _goes_for_the_silent(voice):
                 weight *= CONFIRMATION_WEIGHT
             votes += weight * np.array(voice.shares or one_hot(voice.emotion))
         faces.append(
@@ -116,6 +117,11 @@ def voted_faces(
             )
         )
     return tuple(sorted(faces, key=lambda face: face.face_id)), unreadable
+
+
+def _goes_for_the_silent(voice: TrainingFace) -> bool:
+    """Whether others who agreed would have said nothing: neither asked, nor naming a mixture."""
+    return voice.kind == "confirmation" and not voice.asked and voice.shares is None
 
 
 def _readable(voices: Iterable[TrainingFace]) -> NDArray[np.uint8] | None:

@@ -17,6 +17,7 @@ from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, see
 DAY = timedelta(days=1)
 # Angry and sad share the lead.
 TIE = (0.4, 0.0, 0.1, 0.0, 0.4, 0.0, 0.1)
+FACES = ((1, "sad"), (2, "happy"))
 
 
 @pytest.fixture
@@ -201,3 +202,30 @@ async def test_erasing_takes_the_questions_along(known: Database) -> None:
     async with known.readers() as session:
         assert await questions.question_of_two(session, about.reading_id) is None
     assert await past(known) == ()
+
+
+async def test_training_is_told_which_faces_their_givers_were_asked_about(known: Database) -> None:
+    about, asked = await read(known, NOON, crowds=[TIE, blend("happy")])
+    assert asked is not None
+    given = [await say(known, about, emotion, NOON + MINUTE, face) for face, emotion in FACES]
+    async with known.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given", now=NOON)
+        for face in about.faces:
+            await people.keep_crop(session, face.face_id, b"a face")
+    async with known.readers() as session:
+        found = await feedback.active_feedback_for_training(session)
+    assert {one.feedback_id: one.asked for one in found} == {
+        feedback_id: face == asked.face_number
+        for feedback_id, (face, _) in zip(given, FACES, strict=True)
+    }
+
+
+async def test_what_was_said_before_a_question_was_no_answer(known: Database) -> None:
+    about, _ = await read(known, NOON)
+    await say(known, about, "sad", NOON - MINUTE)
+    async with known.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given", now=NOON)
+        await people.keep_crop(session, about.faces[0].face_id, b"a face")
+    async with known.readers() as session:
+        (found,) = await feedback.active_feedback_for_training(session)
+    assert not found.asked

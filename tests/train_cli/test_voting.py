@@ -77,6 +77,15 @@ def test_mixture_is_a_vote_split_between_emotions() -> None:
     assert faces[0].votes.tolist() == [0.25, 0, 0, 0, 0.25, 0, 0]
 
 
+def test_confirmation_counts_once_where_nobody_silent_stands_behind_it() -> None:
+    confirmed = replace(SAID, kind="confirmation", emotion="happy")
+    assert voted_faces([confirmed])[0][0].votes.tolist() == [0, 0, 0, 2, 0, 0, 0]
+    asked = replace(confirmed, asked=True)
+    assert voted_faces([asked])[0][0].votes.tolist() == [0, 0, 0, 1, 0, 0, 0]
+    mixed = replace(confirmed, shares=(0, 0, 0, 0.75, 0.25, 0, 0))
+    assert voted_faces([mixed])[0][0].votes.tolist() == [0, 0, 0, 0.75, 0.25, 0, 0]
+
+
 def test_what_nobody_trusts_is_no_vote_and_no_face() -> None:
     other = replace(SAID, feedback_id=2, person_id=101, emotion="happy")
     alone = replace(SAID, feedback_id=3, face_id=8, face="other#1", person_id=102)
