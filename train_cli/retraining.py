@@ -51,10 +51,12 @@ from train_cli.gate import (
     judge,
 )
 from train_cli.learning import (
+    STEPS_BACK,
     LearningSettings,
     Lesson,
     LowerLayers,
     as_far_as,
+    between,
     grey_face,
     learn,
     upper_answers,
@@ -324,7 +326,7 @@ class _Retrain:
             "learning", lambda: self._learnt(start, parent, lesson, replay, go_on)
         )
         go_on()
-        if guard is not None:
+        if replay is not None:
             members = self._timed(
                 "holding the base", lambda: self._held_back(start, members, parent, guard, go_on)
             )
@@ -400,10 +402,13 @@ class _Retrain:
         start: Sequence[Member],
         learnt: Sequence[Member],
         parent: VersionOnDisk,
-        guard: FaceSet,
+        guard: FaceSet | None,
         go_on: KeepGoing,
     ) -> list[Member]:
-        """As far towards what was learnt as the guard's faces bear."""
+        """As far towards what was learnt as the guard's faces bear; unguarded, the least way."""
+        if guard is None:
+            self._share = STEPS_BACK[-1]
+            return between(start, learnt, self._share)
         device, calibrations = self._settings.device, parent.metadata.calibrations
         seen = [LowerLayers(start, device).of_faces(guard.crops)]
         before, _ = upper_answers(start, calibrations, seen, device)

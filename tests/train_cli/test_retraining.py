@@ -212,7 +212,19 @@ async def test_retrain_goes_no_farther_than_base_faces_that_it_keeps_apart_bear(
     report = (await run_retrain(serving, settings)).report
     assert report is not None
     assert report.share == STEPS_BACK[-1]
-    assert "12% of the way, for the base bears no more" in "\n".join(in_words(report))
+    assert "went 12% of the way, never all, as far as base faces bear" in "\n".join(
+        in_words(report)
+    )
+
+
+async def test_retrain_with_too_few_base_faces_to_step_back_by_goes_the_least_way(
+    serving: Database, base: ModelVersion, tmp_path: Path
+) -> None:
+    await say(serving, base.digest, 100)
+    settings = RetrainSettings(tmp_path / "models", write_split(tmp_path / "split"), learning=BRIEF)
+    report = (await run_retrain(serving, settings)).report
+    assert report is not None
+    assert report.share == STEPS_BACK[-1]
 
 
 async def test_same_seed_learns_the_same(
