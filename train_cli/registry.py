@@ -69,6 +69,14 @@ class HeldLease:
             raise LeaseLost(f"The lease {self.lease.name!r} was lost; nothing was changed.")
 
 
+@dataclass(frozen=True)
+class TrainedOn:
+    """Who gave the feedback that a version has seen, and the names of the faces it is about."""
+
+    people: frozenset[int] = frozenset()
+    faces: frozenset[str] = frozenset()
+
+
 @contextlib.asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """The database at `url`, at this program's schema; closed at the end.
@@ -148,14 +156,16 @@ def version_on_disk(version: ModelVersion) -> VersionOnDisk:
     return found
 
 
-async def trained_people(session: AsyncSession, version: ModelVersion) -> frozenset[int]:
-    """Whose feedback the version or any of its ancestors was trained on."""
+async def trained_on(session: AsyncSession, version: ModelVersion) -> TrainedOn:
+    """What the version or any of its ancestors was trained on."""
     people: set[int] = set()
+    faces: set[str] = set()
     digest: str | None = version.digest
     while digest is not None:
         people.update(await versions.people_of_version(session, digest))
+        faces.update(await versions.faces_of_version(session, digest))
         digest = (await versions.version(session, digest)).parent_digest
-    return frozenset(people)
+    return TrainedOn(frozenset(people), frozenset(faces))
 
 
 async def start_of_retrain(database: Database) -> ModelVersion:

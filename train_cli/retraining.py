@@ -66,7 +66,7 @@ from train_cli.registry import (
     HeldLease,
     current_version,
     start_of_retrain,
-    trained_people,
+    trained_on,
     version_on_disk,
 )
 from train_cli.retrain_report import (
@@ -186,10 +186,10 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
     async with database.readers() as session:
         said = await feedback.active_feedback_for_training(session)
         voices = await trust.voices(session)
-        known = await trained_people(session, current)
+        known = await trained_on(session, current)
     trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
     weights = None if trusted is None else trusted.weights
-    division = await asyncio.to_thread(divide, said, weights, known)
+    division = await asyncio.to_thread(divide, said, weights, known.people, known.faces)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,

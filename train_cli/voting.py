@@ -147,9 +147,11 @@ def divide(
     feedback: Sequence[TrainingFace],
     weights: Mapping[int, float] | None = None,
     trained_people: Collection[int] = (),
+    trained_faces: Collection[Hashable] = (),
 ) -> Division:
     """The faces to learn from and to be judged on; see `sides` and `voted_faces`."""
-    where = sides([(said.person_id, said.face) for said in feedback], trained_people)
+    spoken = [(said.person_id, said.face) for said in feedback]
+    where = sides(spoken, trained_people, trained_faces)
     training, lost = voted_faces(_at(feedback, where, "training"), weights)
     holdout, lost_too = voted_faces(_at(feedback, where, "holdout"), weights)
     people = np.array([face.people[0] for face in holdout], dtype=np.int64)
@@ -159,6 +161,7 @@ def divide(
 def sides(
     spoken: Sequence[tuple[int, Hashable]],
     trained_people: Collection[int] = (),
+    trained_faces: Collection[Hashable] = (),
     share: float = HOLDOUT_SHARE,
     least_people: int = HOLDOUT_PEOPLE,
 ) -> list[Side | None]:
@@ -168,11 +171,13 @@ def sides(
     on tomorrow's holdout; whom it was trained on is never held out, and of fewer than
     `least_people` nobody is. A face is on the side of whoever spoke of it first, and what people
     of the other side say of it counts nowhere: neither a face nor a person is on both sides, and
-    nobody can draw others to their side by speaking of the same face.
+    nobody can draw others to their side by speaking of the same face. A face that was trained on
+    is never judged on, even where whoever spoke of it first has taken that back.
 
     Args:
         spoken: Person and face of each piece, the oldest first.
         trained_people: Whom the current version or its ancestors were trained on.
+        trained_faces: Which faces they were.
         share: Of the people who are held out.
         least_people: See above.
     """
@@ -181,12 +186,14 @@ def sides(
     held = {p for p in people if p not in known and _draw(p) < share}
     if len(people) < least_people:
         held = set()
+    learnt = set(trained_faces)
     first: dict[Hashable, int] = {}
     found: list[Side | None] = []
     for person, face in spoken:
         owner = first.setdefault(face, person)
         side: Side = "holdout" if person in held else "training"
-        found.append(side if (owner in held) == (person in held) else None)
+        of_face: Side = "holdout" if owner in held and face not in learnt else "training"
+        found.append(side if side == of_face else None)
     return found
 
 

@@ -154,6 +154,11 @@ async def test_candidate_remembers_its_feedback(database: Database, lease: Lease
     async with database.readers() as session:
         assert await versions.feedback_of_version(session, "new") == (feedback_id,)
         assert await versions.people_of_version(session, "new") == (MINA,)
+        assert await versions.faces_of_version(session, "new") == (f"{about.file_unique_id}#1",)
+    async with database.sessions.begin() as session:
+        await feedback.undo_feedback(session, feedback_id, MINA)
+    async with database.readers() as session:
+        assert len(await versions.faces_of_version(session, "new")) == 1
 
 
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:

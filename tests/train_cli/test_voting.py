@@ -188,6 +188,16 @@ def test_somebody_the_version_was_trained_on_is_never_held_out() -> None:
     assert held_people(spoken, {one}) == held - {one}
 
 
+def test_face_that_was_trained_on_is_never_judged_on() -> None:
+    people = [(person, person) for person in range(40)]
+    held = min(held_people(people))
+    learnt_from = min({person for person, _ in people} - held_people(people))
+    # Whoever had spoken of it first took that back.
+    spoken = [*people, (held, "face"), (learnt_from, "face")]
+    assert sides(spoken)[-2:] == ["holdout", None]
+    assert sides(spoken, trained_faces=["face"])[-2:] == [None, "training"]
+
+
 def test_division_has_the_faces_of_both_sides_and_counts_what_is_unreadable() -> None:
     feedback = [
         replace(SAID, feedback_id=p, face_id=p, face=f"photo#{p}", person_id=p) for p in range(20)
