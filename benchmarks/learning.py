@@ -30,6 +30,7 @@ from benchmarks.learning_worlds import (
     Sources,
     World,
     cut_down,
+    joined,
     starting_with,
     third,
     world,
@@ -361,6 +362,7 @@ def jobs() -> list[Job]:
         *attacked[_FIRST:],
         *(Job("without_base", name, SEEDS[name][0], most) for name in populations),
         *(Job("honest", name, seed, few) for few in AMOUNTS[:-1] for name, seed in seeds),
+        *(Job("whole_base", name, seed, most) for name, seed in seeds),
     ]
 
 
@@ -372,6 +374,8 @@ def done(job: Job, sources: Sources, worlds: Callable[[Name], World]) -> Iterato
     meets = worlds(job.population)
     if job.scenario == "chance":
         meets = third(meets, job.seed)
+    if job.scenario == "whole_base":  # as a retrain, which need keep no base faces unseen
+        meets = replace(meets, gate_base=joined(meets.gate_base, meets.unseen_base))
     started = time.process_time()
     pieces, blends = _spoken(job, meets)
     settings = Settings(trust=TrustPolicy() if job.trust else None)

@@ -235,6 +235,11 @@ async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingF
     )
 
 
+async def trainable_ids(session: AsyncSession) -> tuple[int, ...]:
+    """Return the ids of what `active_feedback_for_training` would return, without any crop."""
+    return tuple(await session.scalars(trainable(select(FeedbackRow.id)).order_by(FeedbackRow.id)))
+
+
 def _checked_shares(shares: Sequence[float], emotion: str | None) -> Probabilities:
     """The shares as they are kept.
 

@@ -244,7 +244,7 @@ async def new_feedback(database: Database) -> int:
     """
     async with database.readers() as session:
         void = {one.digest for one in await versions.versions(session) if one.void}
-        said = await feedback.active_feedback_for_training(session)
+        standing = set(await feedback.trainable_ids(session))
         latest = await runs.runs(session, limit=_RUNS_LOOKED_AT)
     seen: set[int] = set()
     for run in latest:
@@ -254,7 +254,7 @@ async def new_feedback(database: Database) -> int:
             continue
         if run.kind == RUN_KIND and run.state == "finished" and isinstance(looked_at, list):
             seen.update(looked_at)
-    return sum(piece.feedback_id not in seen for piece in said)
+    return len(standing - seen)
 
 
 async def _unheard(_next_at: datetime | None) -> None:

@@ -12,7 +12,7 @@ from store import feedback, people, questions, readings
 from store.engine import Database
 from store.records import NewReading, PastQuestion, Question, Reading
 from store.tables import QuestionRow
-from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, see
+from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, say, see
 
 DAY = timedelta(days=1)
 # Angry and sad share the lead.
@@ -49,23 +49,6 @@ async def read(
     async with database.sessions.begin() as session:
         about = await readings.add_reading(session, new, now=now)
         return about, await questions.ask_about_doubt(session, about, now=now)
-
-
-async def say(
-    database: Database, about: Reading, emotion: str, now: datetime, face: int = 1
-) -> int:
-    """Give feedback and return its id."""
-    async with database.sessions.begin() as session:
-        recorded = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=face,
-            emotion=emotion,
-            source="text",
-            now=now,
-        )
-    return recorded.feedback.feedback_id
 
 
 async def past(database: Database, now: datetime = NOON) -> tuple[PastQuestion, ...]:
@@ -141,7 +124,7 @@ async def test_three_a_week(known: Database) -> None:
     for day in range(3):
         about, asked = await read(known, NOON + day * DAY)
         assert asked is not None
-        await say(known, about, "sad", NOON + day * DAY + MINUTE)
+        await say(known, about, now=NOON + day * DAY + MINUTE)
     assert (await read(known, NOON + 5 * DAY))[1] is None
     assert (await read(known, NOON + 7 * DAY))[1] is not None
 
@@ -158,12 +141,12 @@ async def test_two_ignored_ones_silence_the_bot_for_a_month(known: Database) -> 
 async def test_any_word_about_the_face_is_an_answer_also_one_taken_back(known: Database) -> None:
     about, _ = await read(known, crowds=[blend("happy"), TIE])
     assert await past(known) == (PastQuestion(NOON, False),)
-    await say(known, about, "sad", NOON + MINUTE, face=1)
+    await say(known, about, face=1, now=NOON + MINUTE)
     assert await past(known) == (PastQuestion(NOON, False),)
-    said = await say(known, about, "happy", NOON + MINUTE, face=2)
+    said = await say(known, about, "happy", face=2, now=NOON + MINUTE)
     assert await past(known) == (PastQuestion(NOON, True),)
     async with known.sessions.begin() as session:
-        await feedback.undo_feedback(session, said, MINA)
+        await feedback.undo_feedback(session, said.feedback.feedback_id, MINA)
     assert await past(known) == (PastQuestion(NOON, True),)
 
 

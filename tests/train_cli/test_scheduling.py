@@ -19,6 +19,7 @@ from fer_model.versions import ModelVersion
 from store import feedback, people, runs, versions
 from store.engine import Database
 from store.records import ModelVersion as ModelVersionRecord
+from tests.store.rows import loads_of_crops
 from tests.train_cli.feedback_rows import (
     BRIEF,
     LENIENT,
@@ -128,6 +129,15 @@ async def test_firing_leaves_the_current_version_when_the_gate_refuses_and_rests
     assert said[-1].endswith("not now")
     await say(serving, base.digest, 1)
     assert await new_feedback(serving) == 1
+
+
+async def test_new_feedback_is_counted_without_its_faces(
+    serving: Database, base: ModelVersion
+) -> None:
+    await say(serving, base.digest, 1)
+    with loads_of_crops(serving) as loads:
+        assert await new_feedback(serving) == 1
+    assert loads == []
 
 
 async def test_firing_promotes_what_the_gate_passes(
