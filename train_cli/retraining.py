@@ -78,6 +78,7 @@ from train_cli.retrain_report import (
     headline_figures,
     weighed,
 )
+from train_cli.served import engine_logits
 from train_cli.splits import FaceSet, load_split
 from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets
 
@@ -95,9 +96,6 @@ learning. With 2 % of the answers changed, the 95 % bound on accuracy is 0.6 poi
 
 _GUARD_MOST: Final = 2000
 """Base training faces, not replayed, by which a retrain decides how far it goes."""
-
-_CHUNK: Final = 256
-"""Faces between two looks at whether to go on."""
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -365,20 +363,19 @@ class _Retrain:
         go_on: KeepGoing,
     ) -> dict[str, Answers]:
         kind: Literal["cpu", "cuda"] = "cuda" if self._settings.device.type == "cuda" else "cpu"
-        engine = Engine.load(version.path, kind, runtime=self._settings.runtime)
+        runtime = self._settings.runtime
         calibrations = version.metadata.calibrations
         answers = {}
-        for name, crops in sets.items():
-            if crops is None or not len(crops):
-                continue
-            crowd, label = [], []
-            for start in range(0, len(crops), _CHUNK):
+        with contextlib.closing(Engine.load(version.path, kind, runtime=runtime)) as engine:
+            for name, crops in sets.items():
+                if crops is None or not len(crops):
+                    continue
                 go_on()
-                logits = engine.logits(crops[start : start + _CHUNK])
-                crowd.append(blended(logits.crowd, calibrations.crowd))
-                label.append(blended(logits.label, calibrations.label))
-            answers[name] = Answers(np.concatenate(crowd), np.concatenate(label))
-        engine.close()
+                logits = engine_logits(engine, crops, lambda _faces: go_on())
+                answers[name] = Answers(
+                    blended(logits.crowd, calibrations.crowd),
+                    blended(logits.label, calibrations.label),
+                )
         return answers
 
     def _learnt(

@@ -17,7 +17,6 @@ from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, say
 DAY = timedelta(days=1)
 # Angry and sad share the lead.
 TIE = (0.4, 0.0, 0.1, 0.0, 0.4, 0.0, 0.1)
-FACES = ((1, "sad"), (2, "happy"))
 
 
 @pytest.fixture
@@ -188,27 +187,25 @@ async def test_erasing_takes_the_questions_along(known: Database) -> None:
 
 
 async def test_training_is_told_which_faces_their_givers_were_asked_about(known: Database) -> None:
-    about, asked = await read(known, NOON, crowds=[TIE, blend("happy")])
+    about, asked = await read(known, crowds=[TIE, blend("happy")])
     assert asked is not None
-    given = [await say(known, about, emotion, NOON + MINUTE, face) for face, emotion in FACES]
-    async with known.sessions.begin() as session:
+    await say(known, about, "sad", face=1, now=NOON + MINUTE)
+    await say(known, about, "happy", face=2, now=NOON + MINUTE)
+    assert await asked_about(known, about) == {"sad": True, "happy": False}
+
+
+async def test_what_was_said_before_a_question_was_put_is_no_answer_to_it(known: Database) -> None:
+    about, _ = await read(known)
+    await say(known, about, "sad", now=NOON - MINUTE)
+    assert await asked_about(known, about) == {"sad": False}
+
+
+async def asked_about(database: Database, about: Reading) -> dict[str, bool]:
+    """Which of what Mina says of the reading's faces, with her consent, training sees as asked."""
+    async with database.sessions.begin() as session:
         await people.set_consent(session, MINA, "given", now=NOON)
         for face in about.faces:
             await people.keep_crop(session, face.face_id, b"a face")
-    async with known.readers() as session:
+    async with database.readers() as session:
         found = await feedback.active_feedback_for_training(session)
-    assert {one.feedback_id: one.asked for one in found} == {
-        feedback_id: face == asked.face_number
-        for feedback_id, (face, _) in zip(given, FACES, strict=True)
-    }
-
-
-async def test_what_was_said_before_a_question_was_no_answer(known: Database) -> None:
-    about, _ = await read(known, NOON)
-    await say(known, about, "sad", NOON - MINUTE)
-    async with known.sessions.begin() as session:
-        await people.set_consent(session, MINA, "given", now=NOON)
-        await people.keep_crop(session, about.faces[0].face_id, b"a face")
-    async with known.readers() as session:
-        (found,) = await feedback.active_feedback_for_training(session)
-    assert not found.asked
+    return {said.emotion: said.asked for said in found}

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from store import versions
+from store import feedback, versions
 from store.engine import Database
 from store.errors import (
     GateRefused,
@@ -109,11 +109,17 @@ async def test_candidate_remembers_its_feedback(database: Database, lease: Lease
     async with database.readers() as session:
         assert await versions.feedback_of_version(session, "new") == (feedback_id,)
         assert await versions.people_of_version(session, "new") == (MINA,)
-        assert await versions.faces_of_version(session, "new") == (f"{about.file_unique_id}#1",)
+
+
+async def test_candidate_remembers_its_faces_whatever_is_undone(
+    database: Database, lease: Lease
+) -> None:
+    feedback_id = await teach(database, MINA, photo_message_id=7)
+    await add_candidate(database, lease, "new", feedback_id)
     async with database.sessions.begin() as session:
         await feedback.undo_feedback(session, feedback_id, MINA)
     async with database.readers() as session:
-        assert len(await versions.faces_of_version(session, "new")) == 1
+        assert await versions.faces_of_version(session, "new") == ("unique-7#1",)
 
 
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:
