@@ -20,6 +20,7 @@ from store.errors import (
 )
 from store.forgetting import erased_meanwhile
 from store.leases import check_lease
+from store.readings import face_name
 from store.records import (
     JsonObject,
     Lease,
@@ -29,7 +30,14 @@ from store.records import (
     VersionEvent,
     VersionState,
 )
-from store.tables import FeedbackRow, ModelEventRow, ModelVersionFeedbackRow, ModelVersionRow
+from store.tables import (
+    FaceRow,
+    FeedbackRow,
+    ModelEventRow,
+    ModelVersionFeedbackRow,
+    ModelVersionRow,
+    ReadingRow,
+)
 from store.upsert import insert_if_absent
 
 PERSON_ERASED: Final = "somebody whom the version before was trained on was erased"
@@ -142,6 +150,22 @@ async def people_of_version(session: AsyncSession, digest: str) -> tuple[int, ..
         .order_by(ModelVersionFeedbackRow.person_id)
     )
     return tuple(rows)
+
+
+async def faces_of_version(session: AsyncSession, digest: str) -> tuple[str, ...]:
+    """Return the names of the faces that the version was trained on and that still exist.
+
+    Also where what was said of them was undone or revised since.
+    """
+    rows = await session.execute(
+        select(ReadingRow.file_unique_id, FaceRow.number)
+        .join(FaceRow, FaceRow.reading_id == ReadingRow.id)
+        .join(FeedbackRow, FeedbackRow.face_id == FaceRow.id)
+        .join(ModelVersionFeedbackRow, ModelVersionFeedbackRow.feedback_id == FeedbackRow.id)
+        .where(ModelVersionFeedbackRow.digest == digest)
+        .distinct()
+    )
+    return tuple(sorted(face_name(photo, number) for photo, number in rows))
 
 
 async def add_candidate(

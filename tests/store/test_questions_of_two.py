@@ -184,3 +184,28 @@ async def test_erasing_takes_the_questions_along(known: Database) -> None:
     async with known.readers() as session:
         assert await questions.question_of_two(session, about.reading_id) is None
     assert await past(known) == ()
+
+
+async def test_training_is_told_which_faces_their_givers_were_asked_about(known: Database) -> None:
+    about, asked = await read(known, crowds=[TIE, blend("happy")])
+    assert asked is not None
+    await say(known, about, "sad", face=1, now=NOON + MINUTE)
+    await say(known, about, "happy", face=2, now=NOON + MINUTE)
+    assert await asked_about(known, about) == {"sad": True, "happy": False}
+
+
+async def test_what_was_said_before_a_question_was_put_is_no_answer_to_it(known: Database) -> None:
+    about, _ = await read(known)
+    await say(known, about, "sad", now=NOON - MINUTE)
+    assert await asked_about(known, about) == {"sad": False}
+
+
+async def asked_about(database: Database, about: Reading) -> dict[str, bool]:
+    """Which of what Mina says of the reading's faces, with her consent, training sees as asked."""
+    async with database.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given", now=NOON)
+        for face in about.faces:
+            await people.keep_crop(session, face.face_id, b"a face")
+    async with database.readers() as session:
+        found = await feedback.active_feedback_for_training(session)
+    return {said.emotion: said.asked for said in found}

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from store import versions
+from store import feedback, versions
 from store.engine import Database
 from store.errors import (
     GateRefused,
@@ -123,6 +123,17 @@ async def test_candidate_may_be_of_more_feedback_than_a_statement_has_parameters
 
 async def test_candidates_parent_may_be_named_by_a_prefix(database: Database, lease: Lease) -> None:
     assert (await add_candidate(database, lease, "new", parent=BASE[:4])).parent_digest == BASE
+
+
+async def test_candidate_remembers_its_faces_whatever_is_undone(
+    database: Database, lease: Lease
+) -> None:
+    feedback_id = await teach(database, MINA, photo_message_id=7)
+    await add_candidate(database, lease, "new", feedback_id)
+    async with database.sessions.begin() as session:
+        await feedback.undo_feedback(session, feedback_id, MINA)
+    async with database.readers() as session:
+        assert await versions.faces_of_version(session, "new") == ("unique-7#1",)
 
 
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:
