@@ -119,7 +119,7 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
     """
     if len(text) > LONGEST_TEXT:
         return NotFeedback()
-    plain = normalised(text)
+    plain = _RANGE.sub(_written_out, normalised(text))
     if len(plain) > LONGEST_TEXT:  # one character may stand for eighteen
         return NotFeedback()
     preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
@@ -162,6 +162,15 @@ def understand_of_two(
     return meaning
 
 
+_RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
+
+
+def _written_out(faces: re.Match[str]) -> str:
+    """Faces from one to another, "1-3", as the list that it stands for."""
+    first, last = int(faces[1]), int(faces[2])
+    return ", ".join(map(str, range(first, last + 1))) if first < last else faces[0]
+
+
 def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":
     return {code: _understand_in(lexicon(code), text, face_count, mend=mend) for code in LANGUAGES}
 
@@ -172,7 +181,8 @@ def _agreed(heard: Sequence[Meaning]) -> Meaning:
     if len(meanings) <= 1:
         return meanings[0] if meanings else NotFeedback()
     named = [emotion for meaning in meanings for emotion in _emotions_of(meaning)]
-    return Unclear(tuple(dict.fromkeys(named)))
+    faces = {None if isinstance(meaning, Several) else meaning.face for meaning in meanings}
+    return Unclear(tuple(dict.fromkeys(named)), faces.pop() if len(faces) == 1 else None)
 
 
 def _emotions_of(meaning: Meaning) -> tuple[str, ...]:
@@ -241,6 +251,7 @@ class _Clause:
     """What has been said so far about some faces, while it is being read."""
 
     faces: list[int] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)
     named: list[str] = field(default_factory=list)
     pictured: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
@@ -249,6 +260,8 @@ class _Clause:
     halves: int = 0
     joined: int = 0
     is_ordered: bool = False
+    is_limited: bool = False
+    is_of_another: bool = False
     confirms: bool = False
     confirms_by_emoji: bool = False
     rejects: bool = False
@@ -371,6 +384,9 @@ class _Listener:
         word, following = self.said[at], _at(self.said, at + 1)
         self.clause.is_unclear |= word.can_be(Role.DOUBT)
         self.clause.has_talk |= word.can_be(Role.TALK)
+        if word.can_be(Role.BUT, Role.LITTLE):
+            # "Yes, but a bit sad": neither the blend nor sad.
+            self.clause.is_limited |= self.clause.confirms
         if word.can_be(Role.BREAK, Role.BUT):
             self._pause()
         elif at in self.shares:
@@ -442,6 +458,7 @@ class _Listener:
             self.clause.denied.append(word.value)
             self.denied_last, self.denies = True, False
         elif word.can_be(Role.EMOTION):
+            self.clause.is_unclear |= self.clause.is_of_another
             self.clause.named.append(word.value)
         else:
             self.clause.pictured.append(word.value)
@@ -545,7 +562,12 @@ def _add_faces(clause: _Clause, word: Word, following: Word | None, face_count: 
         face: int | None = int(word.value)
     else:
         face = _at_position(word.value, face_count)
-    if face is None or (not clause.faces and following is not None and following.plural):
+    # "Two are sad", "the two on the left": how many there are, or which one?
+    counts = following is not None and (
+        (following.plural and not clause.faces)
+        or (word.can_be(Role.NUMBER) and following.can_be(Role.POSITION))
+    )
+    if face is None or counts:
         clause.is_unclear = True
     else:
         clause.faces.append(face)
@@ -563,6 +585,10 @@ def _at_position(position: str, face_count: int | None) -> int | None:
 def _describe(clause: _Clause, word: Word, following: Word | None) -> None:
     is_before = following.can_be if following is not None else lambda *_: False
     clause.is_described |= word.can_be(Role.BE, Role.LOOK)
+    if word.can_be(Role.THIRD, Role.PEOPLE):
+        # "He is sad and she is happy" mixes nothing.
+        clause.is_of_another |= bool(clause.named) and word.text not in clause.subjects
+        clause.subjects.add(word.text)
     clause.about_people |= word.can_be(Role.PEOPLE)
     # "I look sad" tells of the face; "I am sad" perhaps only of me.
     clause.by_self |= word.can_be(Role.SELF) and not is_before(Role.LOOK)
@@ -622,6 +648,7 @@ def _meaning(clause: _Clause) -> Meaning:
         or (clause.confirms and not {*clause.pictured} <= {*clause.named, "happy"})
         or (len(named) > 1 and mixture is None)
         or (len(named) == 1 and _has_part(clause))
+        or (clause.is_limited and bool(clause.named) and not clause.faces)
         or not set(named).isdisjoint(clause.denied)
         or (bool(pictured) and not clause.named and clause.by_self)
     )
