@@ -423,9 +423,10 @@ def start(texts: Texts) -> Reply:
     return Reply(texts.html("start"))
 
 
-def help_(texts: Texts, *, admin: bool) -> Reply:
-    """`/help`: what one can say and do."""
-    text = texts.html("help", emotions=_all_emotions(texts))
+def help_(texts: Texts, *, admin: bool, asking: bool = True) -> Reply:
+    """`/help`: what one can say and do, and whether the bot asks of its own accord."""
+    asks = texts.html("help_asking") if asking else Html("")
+    text = texts.html("help", emotions=_all_emotions(texts), asking=asks)
     return Reply(_lines([text, texts.html("help_admin")], apart=True) if admin else text)
 
 

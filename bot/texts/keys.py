@@ -120,6 +120,7 @@ Key: TypeAlias = Literal[
     "privacy",
     "start",
     "help",
+    "help_asking",
     "help_admin",
     "unknown_command",
     "not_admin",
