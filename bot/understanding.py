@@ -8,10 +8,11 @@ always allowed. The words are in `bot/vocabulary/`, one TOML file per language.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from bot.vocabulary.lexicon import LANGUAGES, Lexicon, Role, Word, lexicon, normalised
-from bot.vocabulary.of_two import choice_in, without_closer
+from bot.vocabulary.of_two import after_neither, choice_in, without_closer
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ class FaceNamed:
 
 
 @dataclass(frozen=True)
+class FacesNamed:
+    """Nothing but several faces: "1 and 2", "both"."""
+
+    faces: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class UnknownEmotion:
     """A correction to something that is none of the seven: "wrong, she is bored"."""
 
@@ -95,7 +103,9 @@ class NotFeedback:
 
 
 Part: TypeAlias = Correction | Confirmation | Rejection | Mixture
-Meaning: TypeAlias = Part | Several | FaceNamed | UnknownEmotion | Unclear | NotFeedback
+Meaning: TypeAlias = (
+    Part | Several | FaceNamed | FacesNamed | UnknownEmotion | Unclear | NotFeedback
+)
 _PARTS: Final = (Correction, Confirmation, Rejection, Mixture)
 
 
@@ -144,7 +154,9 @@ def understand_of_two(
 
     "The second" of a single face is the second emotion; "yes" is no answer, and asked about.
     """
-    match choice_in(text) if len(text) <= LONGEST_TEXT else None:
+    if len(text) > LONGEST_TEXT:
+        return NotFeedback()
+    match choice_in(text):
         case "first":
             return Correction(between[0])
         case "second":
@@ -153,13 +165,26 @@ def understand_of_two(
             return Mixture(between, (0.5, 0.5))
         case "neither":
             return Rejection()
+    instead = after_neither(text)
+    if instead:
+        return _instead(understand(instead, face_count, languages), between)
     meaning = understand(without_closer(text), face_count, languages)
     match meaning:
-        case FaceNamed(place) if face_count == 1 and place <= len(between):
+        case FaceNamed(place) | Confirmation(int(place)) if face_count == 1 and place <= 2:
             return Correction(between[place - 1])
+        case Confirmation(int()) if not any(letter.isdecimal() for letter in text):
+            return Unclear(between)  # "yes, the first": the first face, or the first emotion?
         case Confirmation(None):
             return Unclear(between)
     return meaning
+
+
+def _instead(meaning: Meaning, between: tuple[str, str]) -> Meaning:
+    """What was named after "neither", if it is neither."""
+    named = _emotions_of(meaning)
+    if not set(named).isdisjoint(between):
+        return Unclear(named)
+    return Rejection() if isinstance(meaning, NotFeedback | Confirmation) else meaning
 
 
 _RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
@@ -181,7 +206,7 @@ def _agreed(heard: Sequence[Meaning]) -> Meaning:
     if len(meanings) <= 1:
         return meanings[0] if meanings else NotFeedback()
     named = [emotion for meaning in meanings for emotion in _emotions_of(meaning)]
-    faces = {None if isinstance(meaning, Several) else meaning.face for meaning in meanings}
+    faces = {getattr(meaning, "face", None) for meaning in meanings}
     return Unclear(tuple(dict.fromkeys(named)), faces.pop() if len(faces) == 1 else None)
 
 
@@ -241,7 +266,7 @@ def _question(words: Lexicon, text: str, last: str, face_count: int | None) -> M
     softened = any(text.endswith(ending) for ending in words.softened)
     said = words.read(_QUESTION.sub(" ", text) if softened else last)
     meaning = _judged(said, face_count)
-    if isinstance(meaning, NotFeedback | FaceNamed):
+    if isinstance(meaning, NotFeedback | FaceNamed | FacesNamed):
         return NotFeedback()
     return Unclear(tuple(dict.fromkeys(word.value for word in said if _names(word))))
 
@@ -289,7 +314,16 @@ def _judged(said: Sequence[Word], face_count: int | None) -> Meaning:
     if any(word.can_be(Role.UNKNOWN) for word in said):
         return _unknown_emotion(said) or _half_understood(said)
     clauses = _clauses(said, face_count, of_photo)
-    return NotFeedback() if clauses is None else _combined(clauses)
+    meaning = NotFeedback() if clauses is None else _combined(clauses)
+    if isinstance(meaning, FacesNamed) and not _lists_faces(meaning.faces, face_count):
+        return NotFeedback()
+    return meaning
+
+
+def _lists_faces(faces: Sequence[int], face_count: int | None) -> bool:
+    """Whether numbers are a list of faces, and no time, score or countdown."""
+    rising = all(one < other for one, other in pairwise(faces))
+    return rising and (face_count is None or faces[-1] <= face_count)
 
 
 def _asks(said: Sequence[Word]) -> bool:
@@ -613,7 +647,7 @@ def _combined(clauses: Sequence[_Clause]) -> Meaning:
         faces: Sequence[int | None] = clause.faces or [None]
         if isinstance(meaning, _PARTS):
             meanings += [replace(meaning, face=face) for face in faces]
-        elif isinstance(meaning, FaceNamed) and len(clauses) > 1:
+        elif isinstance(meaning, FaceNamed | FacesNamed) and len(clauses) > 1:
             meanings.append(Unclear())
         else:
             meanings.append(meaning)
@@ -666,9 +700,9 @@ def _meaning(clause: _Clause) -> Meaning:
         if clause.about_people or clause.halves:
             return Unclear((), face)
         return Rejection(face) if clause.rejects else Confirmation(face)
-    if face is not None and not clause.is_described:
-        return FaceNamed(face)
-    return NotFeedback()
+    if not clause.faces or clause.is_described:
+        return NotFeedback()
+    return FaceNamed(face) if face is not None else FacesNamed(tuple(clause.faces))
 
 
 def _has_part(clause: _Clause) -> bool:

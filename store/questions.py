@@ -173,6 +173,18 @@ async def open_question(
     return _record(rows[0])
 
 
+async def latest_question(session: AsyncSession, chat_id: int, person_id: int) -> Question | None:
+    """Return what the person was asked last in this chat, answered or not."""
+    row = await session.scalar(
+        select(QuestionRow)
+        .where(QuestionRow.chat_id == chat_id, QuestionRow.person_id == person_id)
+        .order_by(QuestionRow.id.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return None if row is None else _record(row)
+
+
 async def question(session: AsyncSession, question_id: int, person_id: int) -> Question:
     """Return a question that was put to this person, answered or not.
 

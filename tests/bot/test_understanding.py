@@ -8,6 +8,7 @@ from bot.understanding import (
     Confirmation,
     Correction,
     FaceNamed,
+    FacesNamed,
     Meaning,
     Mixture,
     NotFeedback,
@@ -480,6 +481,17 @@ def test_corpus_is_large_and_half_of_it_is_not_feedback() -> None:
 def test_every_language_is_understood_whatever_the_person_set(language: str) -> None:
     assert understand("wrong, it's sad", 1, [language]) == Correction("sad")
     assert understand("아니, 슬퍼", 1, [language]) == Correction("sad")
+
+
+@pytest.mark.parametrize("text", ["1 and 3", "1, 3", "1 & 3", "1번 3번"])
+def test_several_faces_may_be_named_by_themselves(text: str) -> None:
+    assert understand(text, 3) == FacesNamed((1, 3))
+    assert understand(text, 2) == NotFeedback()
+
+
+def test_all_and_both_name_faces() -> None:
+    assert understand("both", 2) == understand("all", 2) == FacesNamed((1, 2))
+    assert understand("both") == NotFeedback()
 
 
 def test_positions_need_the_number_of_faces() -> None:
