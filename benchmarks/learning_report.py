@@ -39,6 +39,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
             for line in lines
             if line["scenario"] == "without_base"
         ],
+        "whole_base": _whole_base([line for line in lines if line["scenario"] == "whole_base"]),
         "written": {line["population"]: line["written"] for line in lines if "written" in line},
     }
 
@@ -93,6 +94,21 @@ def _honest(lines: Sequence[Line]) -> list[Line]:
             }
         )
     return rows
+
+
+def _whole_base(lines: Sequence[Line]) -> list[Line]:
+    """Where the gate compares all base faces there are, so that none of them is unseen."""
+    return [
+        {
+            "population": population,
+            "seeds": len(runs),
+            "accepted": sum(line["passed"] for line in runs),
+            "gain_points": _mean(points(line, "unseen") for line in runs),
+            "refused_for": sorted({name for line in runs for name in line["failed"]}),
+        }
+        for population in sorted({line["population"] for line in lines})
+        for runs in [[line for line in lines if line["population"] == population]]
+    ]
 
 
 def _attacked(lines: Sequence[Line]) -> list[Line]:

@@ -84,6 +84,17 @@ class AskedFaces:
         return AskedFaces(self.votes[places], self.crops[index], views, answers)
 
 
+def joined(one: AskedFaces, other: AskedFaces) -> AskedFaces:
+    """The faces of both, `one`'s first."""
+    views = tuple(
+        tuple(torch.cat(pair) for pair in zip(mine, its, strict=True))
+        for mine, its in zip(one.views, other.views, strict=True)
+    )
+    crowd, label = (np.concatenate(pair) for pair in zip(one.at_start, other.at_start, strict=True))
+    votes = np.concatenate((one.votes, other.votes))
+    return AskedFaces(votes, torch.cat((one.crops, other.crops)), views, (crowd, label))
+
+
 @dataclass(frozen=True)
 class SpokenOfFaces:
     """Faces that people speak about.

@@ -110,27 +110,36 @@ def photo_table(rows: Sequence[Row]) -> list[str]:
 
 def picture(figures: Row) -> bytes:
     """PNG: per corruption, accuracies and confidence against strength; below, the pipeline."""
+    content = io.BytesIO()
+    figure = drawn(figures)
+    FigureCanvasAgg(figure)
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()
+
+
+def drawn(figures: Row) -> Figure:
+    """What `picture` shows."""
     clean, *rest = figures["direct"]
     families = [(name, list(rows)) for name, rows in groupby(rest, key=lambda r: r["family"])]
     down = -(-len(families) // _COLUMNS)
     figure = Figure(figsize=(13, 2.6 * down + 5.2), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(2.6 * down, 5.0))
-    axes = above.subplots(down, _COLUMNS, sharey=True, squeeze=False).flat
+    axes = list(above.subplots(down, _COLUMNS, sharey=True, squeeze=False).flat)
     for panel, (name, rows) in zip(axes, families, strict=False):
         _curves(panel, name, [clean, *rows])
-    first, *spare = list(axes)[len(families) :] or [None]
-    for panel in (first, *spare):
-        if panel is not None:
-            panel.axis("off")
-    if first is not None:
-        first.legend(*above.axes[0].get_legend_handles_labels(), loc="center", frameon=False)
+    spare = axes[len(families) :]
+    for panel in spare:
+        panel.axis("off")
+    (spare or axes)[0].legend(
+        *axes[0].get_legend_handles_labels(), loc="center" if spare else "best", frameon=False
+    )
     above.suptitle(
         f"Version {figures['version']}, {figures['faces']} validation faces: cut-out faces",
         fontsize=12,
     )
     _bars(below.subplots(), figures["photos"])
     below.suptitle("The same faces in photos, through the whole pipeline", fontsize=12)
-    return _png(figure)
+    return figure
 
 
 def _curves(axes: Axes, name: str, rows: Sequence[Row]) -> None:
@@ -164,14 +173,7 @@ def _bars(axes: Axes, rows: Sequence[Row]) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25, axis="y")
     axes.set_axisbelow(True)
-    axes.legend(loc="lower left", fontsize=8)
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=8, frameon=False)
 
 
 def _head(*names: str) -> list[str]:

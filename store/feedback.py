@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVarTuple, cast
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
@@ -25,7 +25,7 @@ from store.records import (
     TrainingFace,
     Undone,
 )
-from store.tables import FaceRow, FeedbackRow, PersonRow, ReadingRow
+from store.tables import FaceRow, FeedbackRow, PersonRow, QuestionRow, ReadingRow
 
 Columns = TypeVarTuple("Columns")
 
@@ -224,15 +224,23 @@ async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingF
                 FaceRow.crop,
                 ReadingRow.model_version,
                 ReadingRow.file_unique_id,
+                _was_asked(),
             )
         )
         .order_by(FeedbackRow.id)
         .execution_options(populate_existing=True)
     )
     return tuple(
-        _training_face(said, face, crop, model_version, face_name(file_unique_id, face.number))
-        for said, face, crop, model_version, file_unique_id in rows
+        _training_face(
+            said, face, crop, model_version, face_name(file_unique_id, face.number), asked
+        )
+        for said, face, crop, model_version, file_unique_id, asked in rows
     )
+
+
+async def trainable_ids(session: AsyncSession) -> tuple[int, ...]:
+    """Return the ids of what `active_feedback_for_training` would return, without any crop."""
+    return tuple(await session.scalars(trainable(select(FeedbackRow.id)).order_by(FeedbackRow.id)))
 
 
 def _checked_shares(shares: Sequence[float], emotion: str | None) -> Probabilities:
@@ -260,8 +268,24 @@ def _says(row: FeedbackRow, kind: str, emotion: str, shares: Probabilities | Non
     return (row.kind, row.emotion, kept) == (kind, emotion, shares)
 
 
+def _was_asked() -> ColumnElement[bool]:
+    """Whether a question of two about the face was put to the giver before they spoke."""
+    return exists().where(
+        QuestionRow.kind == "which_of_two",
+        QuestionRow.person_id == FeedbackRow.person_id,
+        QuestionRow.reading_id == FaceRow.reading_id,
+        QuestionRow.face_number == FaceRow.number,
+        QuestionRow.created_at <= FeedbackRow.created_at,
+    )
+
+
 def _training_face(
-    said: FeedbackRow, face: FaceRow, crop: bytes | None, model_version: str, name: str
+    said: FeedbackRow,
+    face: FaceRow,
+    crop: bytes | None,
+    model_version: str,
+    name: str,
+    asked: bool,
 ) -> TrainingFace:
     points = face.crop_landmarks
     return TrainingFace(
@@ -279,6 +303,7 @@ def _training_face(
         crop_landmarks=None if points is None else landmarks_record(points),
         created_at=said.created_at,
         shares=None if said.shares is None else tuple(said.shares),
+        asked=asked,
     )
 
 

@@ -4,8 +4,7 @@ Feedback is ranked without its crops; those alone are loaded that are shown.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final, cast
 
 from sqlalchemy import ColumnElement, func, select
@@ -14,17 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.emotions import EMOTIONS, top_emotion
 from store.feedback import trainable
 from store.records import FeedbackKind, ReviewCounts, ReviewItem, ReviewReason
-from store.rulings import is_settled, was_skipped_by
+from store.rulings import is_newest_ruling, is_settled, was_skipped_by
 from store.tables import FaceRow, FeedbackRow, RulingRow
-from store.trust import Trusted, TrustPolicy, Voice, review_order, voices, weigh
+from store.trust import DEFAULT_TRUST, Trusted, Voice, review_order, voices, weigh
 
-CONFIDENT: Final = TrustPolicy().confident
 UNSURE: Final = 0.4
 """A reading whose favourite has no more of the shares: of ten people, four."""
-
-_QUARANTINES: Final[Mapping[str, ReviewReason]] = MappingProxyType(
-    {"ring": "ring", "streak": "streak", "burst": "burst", "distrusted": "distrusted"}
-)
 
 
 async def reviewable(
@@ -57,13 +51,11 @@ async def review_counts(session: AsyncSession, *, admin_id: int | None = None) -
     waiting = await session.scalar(
         select(func.count()).select_from(trainable(select(FeedbackRow.id)).where(waits).subquery())
     )
-    newest = select(func.max(RulingRow.id)).group_by(RulingRow.feedback_id)
-    ruled = trainable(select(FeedbackRow.id, RulingRow.verdict)).join(
-        RulingRow, RulingRow.feedback_id == FeedbackRow.id
-    )
-    verdicts = ruled.where(RulingRow.id.in_(newest)).subquery()
     rows = await session.execute(
-        select(verdicts.c.verdict, func.count()).group_by(verdicts.c.verdict)
+        trainable(select(RulingRow.verdict, func.count()))
+        .join(RulingRow, RulingRow.feedback_id == FeedbackRow.id)
+        .where(is_newest_ruling())
+        .group_by(RulingRow.verdict)
     )
     counts: dict[str, int] = dict(rows.all())
     return ReviewCounts(waiting or 0, counts.get("accepted", 0), counts.get("rejected", 0))
@@ -121,10 +113,10 @@ def _reasons(voice: Voice, others: Sequence[str], trusted: Trusted) -> tuple[Rev
     said, read = top_emotion(voice.shares), top_emotion(voice.crowd)
     confidence = voice.crowd[EMOTIONS.index(read)]
     reasons: list[ReviewReason] = []
-    waits_for = _QUARANTINES.get(trusted.quarantined.get(voice.feedback_id, ""))
+    waits_for = trusted.quarantined.get(voice.feedback_id)
     if waits_for is not None:
         reasons.append(waits_for)
-    if said != read and confidence >= CONFIDENT:
+    if said != read and confidence >= DEFAULT_TRUST.confident:
         reasons.append("against_confident")
     if confidence <= UNSURE:
         reasons.append("unsure")

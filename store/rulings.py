@@ -96,13 +96,16 @@ async def take_back(
     return "ruled"
 
 
+def is_newest_ruling() -> ColumnElement[bool]:
+    """Whether a row of rulings is the newest on its piece of feedback."""
+    return RulingRow.id.in_(select(func.max(RulingRow.id)).group_by(RulingRow.feedback_id))
+
+
 def is_settled() -> ColumnElement[bool]:
     """Whether the newest ruling on a row of feedback accepts or rejects it."""
-    newest = select(func.max(RulingRow.id)).group_by(RulingRow.feedback_id)
-    settled = select(RulingRow.feedback_id).where(
-        RulingRow.id.in_(newest), RulingRow.verdict != "skipped"
+    return FeedbackRow.id.in_(
+        select(RulingRow.feedback_id).where(is_newest_ruling(), RulingRow.verdict != "skipped")
     )
-    return FeedbackRow.id.in_(settled)
 
 
 def was_skipped_by(admin_id: int) -> ColumnElement[bool]:

@@ -56,7 +56,7 @@ async def finish_run(
         RunEnded: it was failed or finished before.
     """
     await check_lease(session, lease, now=now)
-    row = await _locked_row(session, run_id)
+    row = await _row(session, run_id, lock=True)
     if row.state != "running":
         raise RunEnded(f"Run {run_id} is {row.state} already.")
     row.state = "finished"
@@ -83,7 +83,7 @@ async def fail_run(
     Raises:
         RunUnknown: there is no such run.
     """
-    row = await _locked_row(session, run_id)
+    row = await _row(session, run_id, lock=True)
     if row.state != "running":
         return _record(row)
     row.state = "failed"
@@ -145,15 +145,8 @@ async def runs(session: AsyncSession, *, limit: int = 20) -> tuple[Run, ...]:
     return tuple(_record(row) for row in rows)
 
 
-async def _row(session: AsyncSession, run_id: int) -> TrainingRunRow:
-    row = await session.get(TrainingRunRow, run_id, populate_existing=True)
-    if row is None:
-        raise RunUnknown(f"There is no run {run_id}.")
-    return row
-
-
-async def _locked_row(session: AsyncSession, run_id: int) -> TrainingRunRow:
-    row = await session.get(TrainingRunRow, run_id, populate_existing=True, with_for_update=True)
+async def _row(session: AsyncSession, run_id: int, *, lock: bool = False) -> TrainingRunRow:
+    row = await session.get(TrainingRunRow, run_id, populate_existing=True, with_for_update=lock)
     if row is None:
         raise RunUnknown(f"There is no run {run_id}.")
     return row

@@ -8,18 +8,19 @@ little, sending faces that all show one emotion nothing.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.emotions import EMOTIONS
 from store.feedback import trainable
 from store.readings import face_name
 from store.records import FeedbackKind, RulingVerdict
+from store.rulings import is_newest_ruling
 from store.tables import FaceRow, FeedbackRow, ReadingRow, RulingRow
 
 if TYPE_CHECKING:  # numpy is loaded where it computes: the bot imports this and seldom needs it
@@ -134,30 +135,39 @@ async def voices(session: AsyncSession) -> tuple[Voice, ...]:
 
     The same pieces as `store.feedback.active_feedback_for_training`, without the crops.
     """
-    newest = select(func.max(RulingRow.id).label("id")).group_by(RulingRow.feedback_id).subquery()
     verdicts = await session.execute(
-        select(RulingRow.feedback_id, RulingRow.verdict)
-        .join(newest, newest.c.id == RulingRow.id)
-        .where(RulingRow.verdict != "skipped")
+        select(RulingRow.feedback_id, RulingRow.verdict).where(
+            is_newest_ruling(), RulingRow.verdict != "skipped"
+        )
     )
     ruled = dict(verdicts.all())
     rows = await session.execute(
         trainable(
-            select(FeedbackRow, FaceRow.number, FaceRow.crowd, ReadingRow.file_unique_id)
+            select(
+                FeedbackRow.id,
+                FeedbackRow.person_id,
+                FeedbackRow.kind,
+                FeedbackRow.emotion,
+                FeedbackRow.shares,
+                FeedbackRow.created_at,
+                FaceRow.number,
+                FaceRow.crowd,
+                ReadingRow.file_unique_id,
+            )
         ).order_by(FeedbackRow.id)
     )
     return tuple(
         Voice(
-            feedback_id=said.id,
-            person_id=said.person_id,
-            face=face_name(file_unique_id, number),
-            kind=cast(FeedbackKind, said.kind),
-            shares=tuple(said.shares or one_hot(cast(str, said.emotion))),
-            crowd=tuple(crowd),
-            ruling=cast(RulingVerdict | None, ruled.get(said.id)),
-            created_at=said.created_at,
+            feedback_id=row.id,
+            person_id=row.person_id,
+            face=face_name(row.file_unique_id, row.number),
+            kind=cast(FeedbackKind, row.kind),
+            shares=tuple(row.shares or one_hot(cast(str, row.emotion))),
+            crowd=tuple(row.crowd),
+            ruling=cast(RulingVerdict | None, ruled.get(row.id)),
+            created_at=row.created_at,
         )
-        for said, number, crowd, file_unique_id in rows
+        for row in rows
     )
 
 
@@ -225,8 +235,11 @@ class _Evidence:
         import numpy as np
 
         self._policy = policy
-        faces = {name: place for place, name in enumerate(dict.fromkeys(v.face for v in ordered))}
-        self.face: Places = np.array([faces[voice.face] for voice in ordered])
+        self._face: Places = _numbered(voice.face for voice in ordered)
+        self._person: Places = _numbered(voice.person_id for voice in ordered)
+        self._own: Places = _numbered((voice.person_id, voice.face) for voice in ordered)
+        self._accepted = np.array([voice.ruling == "accepted" for voice in ordered])
+        self._rejected = np.array([voice.ruling == "rejected" for voice in ordered])
         self.shares: Array = np.array([voice.shares for voice in ordered], dtype=np.float64)
         self.said: Places = self.shares.argmax(axis=1)
         crowd: Array = np.array([voice.crowd for voice in ordered], dtype=np.float64)
@@ -256,20 +269,8 @@ class _Evidence:
         )
         if weights is not None:
             votes = self.shares * weights[:, None]
-            of_face = np.zeros((self.face.max() + 1, len(EMOTIONS)))
-            np.add.at(of_face, self.face, votes)
-            counts = counts + of_face[self.face] - self._own(votes)
+            counts = counts + _together(votes, self._face) - _together(votes, self._own)
         return np.asarray(counts / counts.sum(axis=1, keepdims=True))
-
-    def _own(self, votes: "Array") -> "Array":
-        """What each piece's giver says about its face in all, (N, 7)."""
-        import numpy as np
-
-        pairs = np.array([(v.person_id, f) for v, f in zip(self.ordered, self.face, strict=True)])
-        _, place = np.unique(pairs, axis=0, return_inverse=True)
-        sums = np.zeros((place.max() + 1, len(EMOTIONS)))
-        np.add.at(sums, place.ravel(), votes)
-        return np.asarray(sums[place.ravel()])
 
     def nats(self, weights: "Array | None" = None) -> "Array":
         """What each piece says for its giver (N,): above 0, it knows something of the face."""
@@ -277,13 +278,10 @@ class _Evidence:
 
         expected = self.expected(weights)
         likelihood = (self.shares * expected).sum(axis=1) / (self.shares * self.usual).sum(axis=1)
-        found = np.log(likelihood)
-        for place, voice in enumerate(self.ordered):
-            if voice.ruling == "accepted":
-                found[place] = self._policy.accepted
-            elif voice.ruling == "rejected":
-                found[place] = -self._policy.rejected
-        return np.asarray(found)
+        found: Array = np.log(likelihood)
+        found[self._accepted] = self._policy.accepted
+        found[self._rejected] = -self._policy.rejected
+        return found
 
     def settled(self) -> tuple[dict[int, float], "Array"]:
         """Everybody's trust, and what each piece says for its giver."""
@@ -292,12 +290,12 @@ class _Evidence:
         nats = self.nats()
         favours = self._favours()
         for _ in range(_ROUNDS):
+            said = nats.tolist()
             trust = {
-                person: self._trust(nats[places], favours[person])
+                person: self._trust([said[place] for place in places], favours[person])
                 for person, places in self.pieces.items()
             }
-            weights = np.array([trust[voice.person_id] for voice in self.ordered])
-            nats = self.nats(weights)
+            nats = self.nats(np.array(list(trust.values()))[self._person])
         return trust, nats
 
     def _favours(self) -> dict[int, float]:
@@ -314,7 +312,7 @@ class _Evidence:
             for person, places in self.pieces.items()
         }
 
-    def _trust(self, nats: "Array", favour: float) -> float:
+    def _trust(self, nats: Sequence[float], favour: float) -> float:
         """Trust in a person whose pieces say these, oldest first, beside what unsure readings say.
 
         The lower of both directions in time: credit is bounded, so what came before cannot pay
@@ -325,9 +323,26 @@ class _Evidence:
         for direction in (nats, nats[::-1]):
             score = min(start, self._policy.credit)
             for piece in direction:
-                score = min(score + float(piece), self._policy.credit)
+                score = min(score + piece, self._policy.credit)
             ends.append(score)
         return 1 / (1 + math.exp(min(50.0, -min(ends))))
+
+
+def _numbered(things: Iterable[Hashable]) -> "Places":
+    """A number for each, equal for equal ones, from 0 in the order in which they first come."""
+    import numpy as np
+
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(thing, len(numbers)) for thing in things])
+
+
+def _together(votes: "Array", of: "Places") -> "Array":
+    """For each of (N, 7) votes the sum of all that have its number, (N, 7)."""
+    import numpy as np
+
+    sums = np.zeros((of.max() + 1, votes.shape[1]))
+    np.add.at(sums, of, votes)
+    return np.asarray(sums[of])
 
 
 def _quarantined(
@@ -401,12 +416,12 @@ def _streaks(evidence: _Evidence, nats: "Array", policy: TrustPolicy) -> list[in
 def _bursts(evidence: _Evidence, policy: TrustPolicy) -> list[int]:
     """Pieces about more photos than a person looks at in so short a time."""
     found: set[int] = set()
+    within = timedelta(seconds=policy.burst_seconds)
     for places in evidence.pieces.values():
         first = 0
         photos: Counter[str] = Counter()
         for last, place in enumerate(places):
             photos[_photo(evidence.ordered[place])] += 1
-            within = timedelta(seconds=policy.burst_seconds)
             earliest = evidence.ordered[place].created_at - within
             while evidence.ordered[places[first]].created_at < earliest:
                 gone = _photo(evidence.ordered[places[first]])

@@ -19,6 +19,7 @@ from store.errors import (
 )
 from store.forgetting import erased_meanwhile
 from store.leases import check_lease
+from store.readings import face_name
 from store.records import (
     JsonObject,
     Lease,
@@ -28,7 +29,14 @@ from store.records import (
     VersionEvent,
     VersionState,
 )
-from store.tables import FeedbackRow, ModelEventRow, ModelVersionFeedbackRow, ModelVersionRow
+from store.tables import (
+    FaceRow,
+    FeedbackRow,
+    ModelEventRow,
+    ModelVersionFeedbackRow,
+    ModelVersionRow,
+    ReadingRow,
+)
 from store.upsert import insert_if_absent
 
 PERSON_ERASED: Final = "somebody whom the version before was trained on was erased"
@@ -143,6 +151,22 @@ async def people_of_version(session: AsyncSession, digest: str) -> tuple[int, ..
     return tuple(rows)
 
 
+async def faces_of_version(session: AsyncSession, digest: str) -> tuple[str, ...]:
+    """Return the names of the faces that the version was trained on and that still exist.
+
+    Also where what was said of them was undone or revised since.
+    """
+    rows = await session.execute(
+        select(ReadingRow.file_unique_id, FaceRow.number)
+        .join(FaceRow, FaceRow.reading_id == ReadingRow.id)
+        .join(FeedbackRow, FeedbackRow.face_id == FaceRow.id)
+        .join(ModelVersionFeedbackRow, ModelVersionFeedbackRow.feedback_id == FeedbackRow.id)
+        .where(ModelVersionFeedbackRow.digest == digest)
+        .distinct()
+    )
+    return tuple(sorted(face_name(photo, number) for photo, number in rows))
+
+
 async def add_candidate(
     session: AsyncSession,
     digest: str,
@@ -216,7 +240,7 @@ async def promote(
         VersionNotPromotable: it is current already, was rejected, is void or was deleted.
     """
     await check_lease(session, lease, now=now)
-    row = _servable(await _row(session, digest))
+    row = _unspoilt(_in_reserve(await _row(session, digest)))
     reason = (override_reason or "").strip() or None
     if not verdict.passed and reason is None:
         raise GateRefused("The promotion gate refused; overriding it needs a reason.")
@@ -263,19 +287,7 @@ async def rollback(
     if replaced is None:
         raise NothingToRollBackTo(f"Version {current.digest} replaced no other.")
     row = _unspoilt(await _row(session, replaced))
-    await _make_current(
-        session,
-        row,
-        ModelEventRow(
-            digest=row.digest,
-            event="rolled_back",
-            actor=actor,
-            reason=reason,
-            override=False,
-            at=moment(now),
-        ),
-    )
-    return _record(row)
+    return await _rolled_back(session, row, actor, reason, now)
 
 
 async def clean_starts(session: AsyncSession) -> tuple[ModelVersion, ...]:
@@ -319,19 +331,7 @@ async def replace_void(
     if not current.void or digest not in {one.digest for one in await clean_starts(session)}:
         raise VersionNotPromotable(f"Version {digest} does not stand in for {current.digest}.")
     row = await _row(session, digest)
-    await _make_current(
-        session,
-        row,
-        ModelEventRow(
-            digest=row.digest,
-            event="rolled_back",
-            actor=actor,
-            reason=PERSON_ERASED,
-            override=False,
-            at=moment(now),
-        ),
-    )
-    return _record(row)
+    return await _rolled_back(session, row, actor, PERSON_ERASED, now)
 
 
 async def mark_deleted(
@@ -370,9 +370,7 @@ async def reject(
         VersionNotPromotable: it is current: roll back first; or it was rejected before.
     """
     await check_lease(session, lease, now=now)
-    row = await _row(session, digest)
-    if row.state not in ("candidate", "retired"):
-        raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
+    row = _in_reserve(await _row(session, digest))
     row.state = "rejected"
     session.add(
         ModelEventRow(
@@ -389,10 +387,10 @@ async def reject(
     return _record(row)
 
 
-def _servable(row: ModelVersionRow) -> ModelVersionRow:
+def _in_reserve(row: ModelVersionRow) -> ModelVersionRow:
     if row.state not in ("candidate", "retired"):
         raise VersionNotPromotable(f"Version {row.digest} is {row.state}.")
-    return _unspoilt(row)
+    return row
 
 
 def _unspoilt(row: ModelVersionRow) -> ModelVersionRow:
@@ -401,6 +399,21 @@ def _unspoilt(row: ModelVersionRow) -> ModelVersionRow:
     if row.deleted_at is not None:
         raise VersionDeleted(row.digest)
     return row
+
+
+async def _rolled_back(
+    session: AsyncSession, row: ModelVersionRow, actor: str, reason: str, now: datetime | None
+) -> ModelVersion:
+    event = ModelEventRow(
+        digest=row.digest,
+        event="rolled_back",
+        actor=actor,
+        reason=reason,
+        override=False,
+        at=moment(now),
+    )
+    await _make_current(session, row, event)
+    return _record(row)
 
 
 async def _make_current(session: AsyncSession, row: ModelVersionRow, event: ModelEventRow) -> None:

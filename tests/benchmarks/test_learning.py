@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmarks import learning, people
 from benchmarks.learning import (
     Job,
+    Learnt,
     Settings,
     claimed,
     divided,
@@ -205,6 +206,28 @@ def test_without_base_faces_nothing_is_served(tiny: World, tmp_path: Path) -> No
     assert "enough_base_faces" in line["failed"]
     assert line["unseen"]["served"] == line["unseen"]["current"]
     assert line["unseen"]["candidate"] != line["unseen"]["current"]
+
+
+@pytest.mark.usefixtures("brief")
+def test_gate_of_the_whole_base_compares_all_its_faces(
+    tiny: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[World] = []
+
+    def spied(current: tuple[Member, ...], meets: World, *others: Any) -> Learnt:
+        met.append(meets)
+        return retrained(current, meets, *others)
+
+    monkeypatch.setattr(learning, "retrained", spied)
+    (line,) = lines_of(Job("whole_base", "dark_and_turned", 0, 20), tiny, tmp_path)
+    asked = met[0].gate_base
+    parts = tiny.gate_base, tiny.unseen_base
+    assert np.array_equal(asked.votes, np.concatenate([part.votes for part in parts]))
+    assert torch.equal(asked.crops, torch.cat([part.crops for part in parts]))
+    again = upper_answers(tiny.members, SOFT, asked.views, CPU)
+    assert np.allclose(again, asked.at_start, atol=1e-6)
+    (row,) = summary([line])["whole_base"]
+    assert (row["seeds"], row["accepted"]) == (1, int(line["passed"]))
 
 
 @pytest.mark.usefixtures("brief")

@@ -2,6 +2,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -206,6 +207,14 @@ def test_picture_is_drawn_even_where_no_face_was_found(figures: dict[str, object
     with PillowImage.open(io.BytesIO(robustness_report.picture(figures))) as image:
         assert image.format == "PNG"
         assert image.width > 1000
+
+
+def test_picture_has_a_frame_per_corruption_and_its_legends(figures: dict[str, Any]) -> None:
+    axes = robustness_report.drawn(figures).axes
+    families = {row["family"] for row in figures["direct"]} - {None}
+    titled = [one.get_title() for one in axes if one.axison]
+    assert sorted(titled) == sorted([*families, ""])  # and the bars
+    assert sum(one.get_legend() is not None for one in axes) == 2
 
 
 def test_contact_sheet_has_a_row_of_faces_and_one_per_photo_condition(

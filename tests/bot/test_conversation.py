@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 from bot import conversation, replies
-from bot.conversation import RepliedTo, Speaker
+from bot.conversation import Heard, RepliedTo, Speaker
 from bot.playground import Playground
 from bot.texts import Catalogue, Texts
 from bot.understanding import Confirmation, Correction, Rejection, Several
@@ -147,11 +147,23 @@ def by_message(message_id: int) -> Speaker:
     return Speaker(ADA, ADA, "text", message_id)
 
 
+async def tell(database: Database, texts: Texts, text: str, message_id: int = 2) -> Heard:
+    """Let Ada say something."""
+    async with database.sessions.begin() as session:
+        return await conversation.listen(session, texts, by_message(message_id), text)
+
+
+async def edit(database: Database, texts: Texts, text: str) -> Heard | None:
+    """Let Ada edit message 2."""
+    async with database.sessions.begin() as session:
+        speaker = replace(by_message(2), source="edit")
+        return await conversation.listen_again(session, texts, speaker, text)
+
+
 async def test_a_message_heard_twice_is_recorded_once(database: Database, texts: Texts) -> None:
     about = await read(database)
     for _ in range(2):
-        async with database.sessions.begin() as session:
-            await conversation.listen(session, texts, by_message(2), "1 is sad")
+        await tell(database, texts, "1 is sad")
     assert await said(database, about) == [(1, "sad")]
     async with database.readers() as session:
         again = await feedback.feedback_of_message(session, ADA, 2, ADA)
@@ -175,11 +187,9 @@ async def test_a_question_is_forgotten_when_another_photo_comes(
     database: Database, texts: Texts
 ) -> None:
     first = await read(database, faces=1)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "wrong")
+    await tell(database, texts, "wrong")
     second = await read(database, photo_message_id=3, faces=1)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(4), "sad")
+    await tell(database, texts, "sad", 4)
     assert await said(database, first) == []
     assert await said(database, second) == [(1, "sad")]
 
@@ -214,12 +224,9 @@ async def test_a_yes_edited_into_a_no_takes_the_confirmation_back(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=1)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "yes")
+    await tell(database, texts, "yes")
     assert await said(database, about) == [(1, "happy")]
-    edit = replace(by_message(2), source="edit")
-    async with database.sessions.begin() as session:
-        heard = await conversation.listen_again(session, texts, edit, "wrong")
+    heard = await edit(database, texts, "wrong")
     assert heard is not None
     assert heard.recorded == ()
     assert await said(database, about) == []
@@ -229,11 +236,8 @@ async def test_an_edit_to_a_face_that_is_not_there_changes_nothing(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "1 is sad")
-    edit = replace(by_message(2), source="edit")
-    async with database.sessions.begin() as session:
-        heard = await conversation.listen_again(session, texts, edit, "8 is sad")
+    await tell(database, texts, "1 is sad")
+    heard = await edit(database, texts, "8 is sad")
     assert heard is not None
     assert "no face 8" in heard.replies[0].text
     assert await said(database, about) == [(1, "sad")]
@@ -244,9 +248,7 @@ async def test_an_undone_word_is_revived_by_an_edit(database: Database, texts: T
     async with database.sessions.begin() as session:
         heard = await conversation.listen(session, texts, by_message(2), "it's sad")
         await feedback.undo_feedback(session, heard.recorded[0].feedback.feedback_id, ADA)
-    edit = replace(by_message(2), source="edit")
-    async with database.sessions.begin() as session:
-        await conversation.listen_again(session, texts, edit, "it's angry")
+    await edit(database, texts, "it's angry")
     assert await said(database, about) == [(1, "angry")]
 
 
@@ -254,9 +256,7 @@ async def test_an_edit_that_never_was_feedback_and_is_none_gets_no_answer(
     database: Database, texts: Texts
 ) -> None:
     await read(database)
-    edit = replace(by_message(2), source="edit")
-    async with database.sessions.begin() as session:
-        assert await conversation.listen_again(session, texts, edit, "good morning") is None
+    assert await edit(database, texts, "good morning") is None
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,7 @@ async def test_a_mixture_is_recorded_with_its_shares_and_said_back(
     database: Database, texts: Texts, text: str, emotion: str, shares: dict[str, float]
 ) -> None:
     about = await read(database, faces=1)
-    async with database.sessions.begin() as session:
-        heard = await conversation.listen(session, texts, by_message(2), text)
+    heard = await tell(database, texts, text)
     assert await said(database, about) == [(1, emotion)]
     assert await said_shares(database, about) == [tuple(shares.get(name, 0.0) for name in EMOTIONS)]
     (reply,) = heard.replies
@@ -285,8 +284,7 @@ async def test_a_mixture_in_which_the_reading_leads_is_not_said_back_as_the_read
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=1)
-    async with database.sessions.begin() as session:
-        heard = await conversation.listen(session, texts, by_message(2), "60% happy 40% sad")
+    heard = await tell(database, texts, "60% happy 40% sad")
     assert await said(database, about) == [(1, "happy")]
     assert "60% happy, 40% sad" in heard.replies[0].text
 
@@ -295,10 +293,7 @@ async def test_several_faces_may_have_a_mixture_among_them(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=2)
-    async with database.sessions.begin() as session:
-        heard = await conversation.listen(
-            session, texts, by_message(2), "1 is happy, 2 is half sad half fear"
-        )
+    heard = await tell(database, texts, "1 is happy, 2 is half sad half fear")
     assert [face for face, _ in await said(database, about)] == [1, 2]
     assert len(heard.replies) == 1
 
@@ -307,10 +302,9 @@ async def test_a_mixture_without_a_face_is_kept_until_the_face_is_named(
     database: Database, texts: Texts
 ) -> None:
     about = await read(database, faces=2)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "70% sad 30% angry")
-        assert await said(database, about) == []
-        await conversation.listen(session, texts, by_message(3), "2")
+    await tell(database, texts, "70% sad 30% angry")
+    assert await said(database, about) == []
+    await tell(database, texts, "2", 3)
     assert await said(database, about) == [(2, "sad")]
     (shares,) = await said_shares(database, about)
     assert shares is not None
@@ -328,8 +322,7 @@ async def test_a_yes_or_no_after_forgetmes_question_is_no_word_on_the_face(
     assert again == replies.forget_question(texts)
     assert kept == replies.not_forgotten(texts)
     assert await said(database, about) == []
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(4), "yes")
+    await tell(database, texts, "yes", 4)
     assert await said(database, about) == [(1, "happy")]
 
 
@@ -340,8 +333,7 @@ async def test_a_photo_sent_after_forgetmes_question_may_be_confirmed(
     async with database.sessions.begin() as session:
         await people.ask_to_forget(session, ADA, now=datetime.now(UTC) - timedelta(minutes=1))
     about = await read(database, faces=1)
-    async with database.sessions.begin() as session:
-        await conversation.listen(session, texts, by_message(2), "yes")
+    await tell(database, texts, "yes")
     assert await said(database, about) == [(1, "happy")]
 
 

@@ -12,11 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from migrations import commands
-from store import feedback, schema
+from store import schema
 from store.engine import open_database
 from store.errors import DatabaseUnreachable, DatabaseUrlInvalid, SchemaNewer
 from store.tables import Base
-from tests.store.rows import MINA, read, see
+from tests.store.rows import MINA, read, say, see
 
 Result = TypeVar("Result")
 
@@ -126,15 +126,7 @@ def test_going_back_before_the_members_opinions_keeps_faces_and_their_feedback(
         try:
             await see(database, MINA)
             about = await read(database, MINA, tops=("happy", "sad"))
-            async with database.sessions.begin() as session:
-                await feedback.record_feedback(
-                    session,
-                    person_id=MINA,
-                    reading_id=about.reading_id,
-                    face_number=1,
-                    emotion="sad",
-                    source="text",
-                )
+            await say(database, about)
         finally:
             await database.close()
 

@@ -1,7 +1,6 @@
 """Feedback: who may give it, that it is append-only, and that one piece stands at most."""
 
 import asyncio
-from datetime import datetime
 
 import pytest
 from sqlalchemy import select
@@ -19,31 +18,7 @@ from store.errors import (
 )
 from store.records import Feedback, MessageRef, Reading, Recorded, Undone
 from store.tables import FeedbackRow, PersonRow
-from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, SECOND, read, see
-
-
-async def say(
-    database: Database,
-    about: Reading,
-    emotion: str | None,
-    *,
-    face: int = 1,
-    person_id: int = MINA,
-    message_id: int | None = None,
-    now: datetime = NOON,
-) -> Recorded:
-    """Record what a person says about a face."""
-    async with database.sessions.begin() as session:
-        return await feedback.record_feedback(
-            session,
-            person_id=person_id,
-            reading_id=about.reading_id,
-            face_number=face,
-            emotion=emotion,
-            source="text",
-            message=None if message_id is None else MessageRef(about.chat_id, message_id),
-            now=now,
-        )
+from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, SECOND, read, say, see
 
 
 async def undo(database: Database, given: Recorded, person_id: int = MINA) -> Undone:
@@ -319,7 +294,9 @@ async def trainable(database: Database) -> list[tuple[int, str, str]]:
     async with database.readers() as session:
         faces = await feedback.active_feedback_for_training(session)
         counted = await feedback.count_feedback(session)
+        ids = await feedback.trainable_ids(session)
     assert counted.trainable == len(faces)
+    assert ids == tuple(face.feedback_id for face in faces)
     return [(face.person_id, face.kind, face.emotion) for face in faces]
 
 
@@ -424,23 +401,10 @@ async def test_training_needs_the_consent_of_the_giver_and_of_the_faces_owner(
 MIXTURE = (0.0, 0.0, 0.4, 0.0, 0.6, 0.0, 0.0)
 
 
-async def say_shares(database: Database, about: Reading, shares: tuple[float, ...]) -> Recorded:
-    async with database.sessions.begin() as session:
-        return await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion=None,
-            shares=shares,
-            source="text",
-        )
-
-
 async def test_a_mixture_is_kept_under_its_largest_emotion(database: Database) -> None:
     await see(database, MINA)
     about = await read(database, MINA, tops=("happy",))
-    await say_shares(database, about, MIXTURE)
+    await say(database, about, None, shares=MIXTURE)
     async with database.readers() as session:
         (standing,) = await feedback.feedback_of_reading(session, about.reading_id, MINA)
     assert (standing.kind, standing.emotion, standing.shares) == ("correction", "sad", MIXTURE)
@@ -452,7 +416,7 @@ async def test_of_equal_shares_the_readings_favourite_names_the_mixture(
     await see(database, MINA)
     about = await read(database, MINA, tops=("sad",))
     half = (0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
-    recorded = await say_shares(database, about, half)
+    recorded = await say(database, about, None, shares=half)
     assert (recorded.feedback.kind, recorded.feedback.emotion) == ("confirmation", "sad")
 
 
@@ -461,10 +425,10 @@ async def test_the_same_mixture_again_writes_nothing_and_another_revises(
 ) -> None:
     await see(database, MINA)
     about = await read(database, MINA, tops=("happy",))
-    await say_shares(database, about, MIXTURE)
-    assert (await say_shares(database, about, MIXTURE)).repeated
+    await say(database, about, None, shares=MIXTURE)
+    assert (await say(database, about, None, shares=MIXTURE)).repeated
     other = (0.0, 0.0, 0.3, 0.0, 0.7, 0.0, 0.0)
-    revised = await say_shares(database, about, other)
+    revised = await say(database, about, None, shares=other)
     assert not revised.repeated
     assert revised.previous is not None
     assert revised.previous.shares == MIXTURE
@@ -477,4 +441,4 @@ async def test_what_is_no_mixture_is_refused(database: Database, shares: tuple[f
     await see(database, MINA)
     about = await read(database, MINA)
     with pytest.raises(ValueError, match="no shares"):
-        await say_shares(database, about, shares)
+        await say(database, about, None, shares=shares)

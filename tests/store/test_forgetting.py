@@ -4,62 +4,35 @@ import asyncio
 
 import pytest
 
-from store import feedback, inbox, leases, people, versions
+from store import feedback, inbox, people, versions
 from store.engine import Database
 from store.errors import VersionDeleted, VersionNotPromotable, VersionVoid
-from store.records import Lease, Verdict
-from tests.store.rows import BASE, BOT, JUN, MINA, MINUTE, NOON, read, see
-
-PASSED = Verdict(passed=True, report={})
+from store.records import Lease
+from store.tables import FeedbackRow
+from tests.store.rows import (
+    BASE,
+    BOT,
+    JUN,
+    MINA,
+    MINUTE,
+    NOON,
+    PASSED,
+    add_candidate,
+    model_lease,
+    promote,
+    read,
+    say,
+    see,
+    send,
+    teach,
+)
 
 
 @pytest.fixture
 async def lease(database: Database) -> Lease:
     """The right to change versions; two people and the base are known."""
     await see(database, MINA, JUN)
-    async with database.sessions.begin() as session:
-        return await leases.acquire_lease(session, leases.MODEL_LEASE, "test", MINUTE, now=NOON)
-
-
-async def speak(database: Database, person_id: int) -> int:
-    """A reading of the person, corrected by themselves, with consent; returns the feedback's id."""
-    about = await read(database, person_id, chat_id=person_id)
-    async with database.sessions.begin() as session:
-        await people.set_consent(session, person_id, "given", now=NOON)
-        said = await feedback.record_feedback(
-            session,
-            person_id=person_id,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion="sad",
-            source="text",
-            now=NOON,
-        )
-    return said.feedback.feedback_id
-
-
-async def train(
-    database: Database, lease: Lease, digest: str, parent: str, *feedback_ids: int
-) -> None:
-    """A candidate made from `parent` and this feedback."""
-    async with database.sessions.begin() as session:
-        await versions.add_candidate(
-            session,
-            digest,
-            f"file:///{digest}",
-            parent_digest=parent,
-            figures={},
-            report={},
-            feedback_ids=feedback_ids,
-            lease=lease,
-            actor="test",
-            now=NOON,
-        )
-
-
-async def promote(database: Database, lease: Lease, digest: str) -> None:
-    async with database.sessions.begin() as session:
-        await versions.promote(session, digest, verdict=PASSED, lease=lease, actor="test", now=NOON)
+    return await model_lease(database)
 
 
 async def erase(database: Database, person_id: int) -> int:
@@ -81,11 +54,11 @@ async def starts(database: Database) -> list[str]:
 async def test_versions_trained_on_an_erased_person_and_their_descendants_are_void(
     database: Database, lease: Lease
 ) -> None:
-    minas, juns = await speak(database, MINA), await speak(database, JUN)
-    await train(database, lease, "of-jun", BASE, juns)
-    await train(database, lease, "of-both", "of-jun", minas, juns)
-    await train(database, lease, "after", "of-both", juns)
-    await train(database, lease, "beside", "of-jun", juns)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
+    await add_candidate(database, lease, "of-jun", juns)
+    await add_candidate(database, lease, "of-both", minas, juns, parent="of-jun")
+    await add_candidate(database, lease, "after", juns, parent="of-both")
+    await add_candidate(database, lease, "beside", juns, parent="of-jun")
     assert await erase(database, MINA) == 2
     assert await void(database) == {"of-both", "after"}
 
@@ -93,9 +66,9 @@ async def test_versions_trained_on_an_erased_person_and_their_descendants_are_vo
 async def test_erasing_somebody_nothing_was_trained_on_voids_nothing(
     database: Database, lease: Lease
 ) -> None:
-    juns = await speak(database, JUN)
-    await speak(database, MINA)
-    await train(database, lease, "of-jun", BASE, juns)
+    juns = await teach(database, JUN)
+    await teach(database, MINA)
+    await add_candidate(database, lease, "of-jun", juns)
     assert await erase(database, MINA) == 0
     assert await void(database) == set()
 
@@ -104,34 +77,26 @@ async def test_a_version_trained_on_what_another_said_of_the_persons_face_is_voi
     database: Database, lease: Lease
 ) -> None:
     about = await read(database, MINA, chat_id=-5)
+    said = (await say(database, about)).feedback.feedback_id
     async with database.sessions.begin() as session:
-        row = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion="sad",
-            source="text",
-        )
-        found = await session.get(feedback.FeedbackRow, row.feedback.feedback_id)
-        assert found is not None
-        found.person_id = JUN  # as the crowd's votes in a group would be
-    await train(database, lease, "of-minas-face", BASE, row.feedback.feedback_id)
+        row = await session.get_one(FeedbackRow, said)
+        row.person_id = JUN  # as the crowd's votes in a group would be
+    await add_candidate(database, lease, "of-minas-face", said)
     await erase(database, MINA)
     assert await void(database) == {"of-minas-face"}
 
 
 async def test_withdrawn_consent_voids_as_erasing_does(database: Database, lease: Lease) -> None:
-    minas = await speak(database, MINA)
-    await train(database, lease, "of-mina", BASE, minas)
+    minas = await teach(database, MINA)
+    await add_candidate(database, lease, "of-mina", minas)
     async with database.sessions.begin() as session:
         await people.set_consent(session, MINA, "withdrawn", now=NOON)
     assert await void(database) == {"of-mina"}
 
 
 async def test_undone_feedback_voids_nothing(database: Database, lease: Lease) -> None:
-    minas = await speak(database, MINA)
-    await train(database, lease, "of-mina", BASE, minas)
+    minas = await teach(database, MINA)
+    await add_candidate(database, lease, "of-mina", minas)
     async with database.sessions.begin() as session:
         await feedback.undo_feedback(session, minas, MINA, now=NOON)
     assert await void(database) == set()
@@ -141,14 +106,14 @@ async def test_undone_feedback_voids_nothing(database: Database, lease: Lease) -
 async def test_a_version_of_somebody_who_left_while_it_was_trained_is_void_from_its_start(
     database: Database, lease: Lease, how: str
 ) -> None:
-    minas, juns = await speak(database, MINA), await speak(database, JUN)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
     async with database.sessions.begin() as session:
         if how == "erased":
             await people.erase_person(session, MINA, now=NOON)
         else:
             await people.set_consent(session, MINA, "withdrawn", now=NOON)
-    await train(database, lease, "of-both", BASE, minas, juns)
-    await train(database, lease, "after", "of-both", juns)
+    await add_candidate(database, lease, "of-both", minas, juns)
+    await add_candidate(database, lease, "after", juns, parent="of-both")
     assert await void(database) == {"of-both", "after"}
 
 
@@ -156,11 +121,11 @@ async def test_a_version_of_somebody_who_left_while_it_was_trained_is_void_from_
 async def test_erasing_and_registering_at_once_wait_for_each_other(
     database: Database, lease: Lease, first: str
 ) -> None:
-    minas = await speak(database, MINA)
+    minas = await teach(database, MINA)
     async with database.sessions.begin() as session:
         if first == "erasing":
             await people.erase_person(session, MINA, now=NOON)
-            other = asyncio.create_task(train(database, lease, "of-mina", BASE, minas))
+            other = asyncio.create_task(add_candidate(database, lease, "of-mina", minas))
         else:
             await versions.add_candidate(
                 session,
@@ -184,10 +149,10 @@ async def test_erasing_and_registering_at_once_wait_for_each_other(
 async def test_a_void_version_is_neither_promoted_nor_rolled_back_to(
     database: Database, lease: Lease
 ) -> None:
-    minas, juns = await speak(database, MINA), await speak(database, JUN)
-    await train(database, lease, "of-mina", BASE, minas)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
+    await add_candidate(database, lease, "of-mina", minas)
     await promote(database, lease, "of-mina")
-    await train(database, lease, "of-jun", BASE, juns)
+    await add_candidate(database, lease, "of-jun", juns)
     await promote(database, lease, "of-jun")
     await erase(database, MINA)
     async with database.sessions.begin() as session:
@@ -209,13 +174,13 @@ async def test_a_void_version_is_neither_promoted_nor_rolled_back_to(
 async def test_the_nearest_clean_ancestor_stands_in_for_a_void_version(
     database: Database, lease: Lease
 ) -> None:
-    minas, juns = await speak(database, MINA), await speak(database, JUN)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
     for digest, parent, said in (
         ("one", BASE, (juns,)),
         ("two", "one", (minas, juns)),
         ("three", "two", (juns,)),
     ):
-        await train(database, lease, digest, parent, *said)
+        await add_candidate(database, lease, digest, *said, parent=parent)
         await promote(database, lease, digest)
     await erase(database, MINA)
     assert await starts(database) == ["one", BASE]
@@ -236,7 +201,7 @@ async def test_the_nearest_clean_ancestor_stands_in_for_a_void_version(
 async def test_nothing_stands_in_for_a_version_that_is_not_void(
     database: Database, lease: Lease
 ) -> None:
-    await train(database, lease, "one", BASE)
+    await add_candidate(database, lease, "one")
     await promote(database, lease, "one")
     async with database.sessions.begin() as session:
         with pytest.raises(VersionNotPromotable):
@@ -246,10 +211,10 @@ async def test_nothing_stands_in_for_a_version_that_is_not_void(
 async def test_a_deleted_version_stands_in_for_nothing_and_is_not_promoted(
     database: Database, lease: Lease
 ) -> None:
-    minas, juns = await speak(database, MINA), await speak(database, JUN)
-    await train(database, lease, "one", BASE, juns)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
+    await add_candidate(database, lease, "one", juns)
     await promote(database, lease, "one")
-    await train(database, lease, "two", "one", minas)
+    await add_candidate(database, lease, "two", minas, parent="one")
     await promote(database, lease, "two")
     async with database.sessions.begin() as session:
         await versions.mark_deleted(session, "one", lease=lease, now=NOON)
@@ -265,17 +230,8 @@ async def test_a_deleted_version_stands_in_for_nothing_and_is_not_promoted(
 
 async def test_updates_that_came_after_the_wish_to_be_forgotten_stay(database: Database) -> None:
     await see(database, MINA)
-    async with database.sessions.begin() as session:
-        for update_id in (1, 2, 3):
-            await inbox.put_update(
-                session,
-                bot_id=BOT,
-                update_id=update_id,
-                person_id=MINA,
-                ordering_key=str(MINA),
-                payload={"update_id": update_id},
-                now=NOON,
-            )
+    for update_id in (1, 2, 3):
+        await send(database, MINA, update_id)
     async with database.sessions.begin() as session:
         wish = await inbox.claim_next(session, bot_id=BOT, worker="w", lease=MINUTE, now=NOON)
         assert wish is not None

@@ -7,12 +7,23 @@ import pytest
 from sqlalchemy import BigInteger, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from store import engine, feedback, inbox, leases, people, questions, readings, rulings, versions
+from store import engine, inbox, leases, people, questions, readings, rulings
 from store.engine import Database
 from store.errors import ConsentMissing, ReadingUnknown
-from store.records import MessageRef, Reading
 from store.tables import OWNER_COLUMN, Base, FaceRow, InboxRow
-from tests.store.rows import BASE, BOT, JUN, MINA, MINUTE, NOON, read, see
+from tests.store.rows import (
+    BOT,
+    JUN,
+    MINA,
+    MINUTE,
+    NOON,
+    add_candidate,
+    model_lease,
+    read,
+    say,
+    see,
+    send,
+)
 
 
 async def consent(database: Database, *, given: bool, person_id: int = MINA) -> None:
@@ -31,22 +42,6 @@ async def crops(database: Database) -> list[bytes | None]:
     """Return every face's crop, read by a session of its own."""
     async with database.readers() as session:
         return list(await session.scalars(select(FaceRow.crop).order_by(FaceRow.id)))
-
-
-async def confirm(database: Database, about: Reading, face: int = 1) -> int:
-    """Let its owner agree with a reading, and return the feedback's id."""
-    async with database.sessions.begin() as session:
-        recorded = await feedback.record_feedback(
-            session,
-            person_id=about.person_id,
-            reading_id=about.reading_id,
-            face_number=face,
-            emotion=None,
-            source="button",
-            message=MessageRef(about.chat_id, 5),
-            now=NOON,
-        )
-    return recorded.feedback.feedback_id
 
 
 async def to_keep(database: Database) -> list[tuple[int, str]]:
@@ -140,7 +135,7 @@ async def test_database_itself_refuses_a_crop_without_consent(database: Database
 async def test_only_faces_that_were_spoken_about_are_to_be_kept(database: Database) -> None:
     await see(database, MINA)
     about = await read(database, MINA, tops=("happy", "sad"))
-    await confirm(database, about, face=2)
+    await say(database, about, None, face=2)
     assert await to_keep(database) == []
     await consent(database, given=True)
     assert await to_keep(database) == [(2, "file-100")]
@@ -148,28 +143,15 @@ async def test_only_faces_that_were_spoken_about_are_to_be_kept(database: Databa
     assert await to_keep(database) == []
 
 
-async def put(database: Database, person_id: int, update_id: int) -> None:
-    """Write an update of a person down."""
-    async with database.sessions.begin() as session:
-        await inbox.put_update(
-            session,
-            bot_id=BOT,
-            update_id=update_id,
-            person_id=person_id,
-            ordering_key=str(person_id),
-            payload={"from": person_id},
-            now=NOON,
-        )
-
-
 async def live(database: Database, person_id: int, update_id: int) -> None:
     """Leave a row in every table that can hold one about a person."""
-    await put(database, person_id, update_id)
+    await send(database, person_id, update_id)
     async with database.sessions.begin() as session:
         claim = await inbox.claim_next(session, bot_id=BOT, worker="one", lease=MINUTE, now=NOON)
     assert claim is not None
     about = await read(database, person_id, inbox_id=claim.inbox_id)
-    feedback_id = await confirm(database, about)
+    said = await say(database, about, None, message_id=5)
+    feedback_id = said.feedback.feedback_id
     await consent(database, given=True, person_id=person_id)
     await keep(database, about.faces[0].face_id, b"the face of %d" % person_id)
     async with database.sessions.begin() as session:
@@ -182,19 +164,10 @@ async def live(database: Database, person_id: int, update_id: int) -> None:
             source="text",
         )
         await rulings.rule(session, feedback_id, "accepted", admin_id=person_id, now=NOON)
-        lease = await leases.acquire_lease(session, "model", f"test-{update_id}", MINUTE)
-        await versions.add_candidate(
-            session,
-            f"trained-on-{update_id}",
-            "file:x",
-            parent_digest=BASE,
-            figures={},
-            report={},
-            feedback_ids=[feedback_id],
-            lease=lease,
-            actor="test",
-        )
-        await leases.release_lease(session, lease)
+    lease = await model_lease(database)
+    await add_candidate(database, lease, f"trained-on-{update_id}", feedback_id)
+    async with database.sessions.begin() as session:
+        await leases.release_lease(session, lease, now=NOON)
 
 
 def owned_tables() -> list[str]:
@@ -255,7 +228,7 @@ def test_every_number_that_could_be_a_person_has_an_owner_beside_it() -> None:
 
 async def test_erased_update_is_known_still_and_its_worker_loses_it(database: Database) -> None:
     await see(database, MINA)
-    await put(database, MINA, 1)
+    await send(database, MINA, 1)
     async with database.sessions.begin() as session:
         claim = await inbox.claim_next(session, bot_id=BOT, worker="one", lease=MINUTE, now=NOON)
         await people.erase_person(session, MINA, now=NOON)

@@ -12,7 +12,7 @@ from store import feedback, people, questions, readings
 from store.engine import Database
 from store.records import NewReading, PastQuestion, Question, Reading
 from store.tables import QuestionRow
-from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, see
+from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, blend, new_face, say, see
 
 DAY = timedelta(days=1)
 # Angry and sad share the lead.
@@ -49,23 +49,6 @@ async def read(
     async with database.sessions.begin() as session:
         about = await readings.add_reading(session, new, now=now)
         return about, await questions.ask_about_doubt(session, about, now=now)
-
-
-async def say(
-    database: Database, about: Reading, emotion: str, now: datetime, face: int = 1
-) -> int:
-    """Give feedback and return its id."""
-    async with database.sessions.begin() as session:
-        recorded = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=face,
-            emotion=emotion,
-            source="text",
-            now=now,
-        )
-    return recorded.feedback.feedback_id
 
 
 async def past(database: Database, now: datetime = NOON) -> tuple[PastQuestion, ...]:
@@ -141,7 +124,7 @@ async def test_three_a_week(known: Database) -> None:
     for day in range(3):
         about, asked = await read(known, NOON + day * DAY)
         assert asked is not None
-        await say(known, about, "sad", NOON + day * DAY + MINUTE)
+        await say(known, about, now=NOON + day * DAY + MINUTE)
     assert (await read(known, NOON + 5 * DAY))[1] is None
     assert (await read(known, NOON + 7 * DAY))[1] is not None
 
@@ -158,12 +141,12 @@ async def test_two_ignored_ones_silence_the_bot_for_a_month(known: Database) -> 
 async def test_any_word_about_the_face_is_an_answer_also_one_taken_back(known: Database) -> None:
     about, _ = await read(known, crowds=[blend("happy"), TIE])
     assert await past(known) == (PastQuestion(NOON, False),)
-    await say(known, about, "sad", NOON + MINUTE, face=1)
+    await say(known, about, face=1, now=NOON + MINUTE)
     assert await past(known) == (PastQuestion(NOON, False),)
-    said = await say(known, about, "happy", NOON + MINUTE, face=2)
+    said = await say(known, about, "happy", face=2, now=NOON + MINUTE)
     assert await past(known) == (PastQuestion(NOON, True),)
     async with known.sessions.begin() as session:
-        await feedback.undo_feedback(session, said, MINA)
+        await feedback.undo_feedback(session, said.feedback.feedback_id, MINA)
     assert await past(known) == (PastQuestion(NOON, True),)
 
 
@@ -224,3 +207,28 @@ async def test_erasing_takes_the_questions_along(known: Database) -> None:
     async with known.readers() as session:
         assert await questions.question_of_two(session, about.reading_id) is None
     assert await past(known) == ()
+
+
+async def test_training_is_told_which_faces_their_givers_were_asked_about(known: Database) -> None:
+    about, asked = await read(known, crowds=[TIE, blend("happy")])
+    assert asked is not None
+    await say(known, about, "sad", face=1, now=NOON + MINUTE)
+    await say(known, about, "happy", face=2, now=NOON + MINUTE)
+    assert await asked_about(known, about) == {"sad": True, "happy": False}
+
+
+async def test_what_was_said_before_a_question_was_put_is_no_answer_to_it(known: Database) -> None:
+    about, _ = await read(known)
+    await say(known, about, "sad", now=NOON - MINUTE)
+    assert await asked_about(known, about) == {"sad": False}
+
+
+async def asked_about(database: Database, about: Reading) -> dict[str, bool]:
+    """Which of what Mina says of the reading's faces, with her consent, training sees as asked."""
+    async with database.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given", now=NOON)
+        for face in about.faces:
+            await people.keep_crop(session, face.face_id, b"a face")
+    async with database.readers() as session:
+        found = await feedback.active_feedback_for_training(session)
+    return {said.emotion: said.asked for said in found}

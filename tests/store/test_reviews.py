@@ -1,16 +1,12 @@
 """What admins are shown first, and what they are never shown; on both databases."""
 
-from datetime import timedelta
-
 import pytest
-from sqlalchemy import event
 
 from store import feedback, people, reviews, rulings
 from store.engine import Database
 from store.records import ReviewCounts, ReviewItem
-from store.tables import FeedbackRow
-from tests.store.rows import JUN, MINA, NOON, blend, read, see
-from tests.store.test_rulings import ADMIN, OTHER_ADMIN, correct
+from tests.store.rows import JUN, MINA, NOON, SECOND, blend, loads_of_crops, read, say, see, teach
+from tests.store.test_rulings import ADMIN, OTHER_ADMIN
 
 SORA = 5_000_000_003
 
@@ -39,7 +35,7 @@ async def rule(
 
 
 async def test_a_piece_is_shown_with_its_crop_and_what_was_said(database: Database) -> None:
-    said = await correct(database, MINA)
+    said = await teach(database, MINA)
     (item,) = await waiting(database)
     assert item == ReviewItem(
         feedback_id=said,
@@ -55,15 +51,15 @@ async def test_a_piece_is_shown_with_its_crop_and_what_was_said(database: Databa
 
 
 async def test_corrections_come_before_confirmations(database: Database) -> None:
-    agreed = await correct(database, MINA, "happy")
-    corrected = await correct(database, JUN, "angry")
+    agreed = await teach(database, MINA, "happy")
+    corrected = await teach(database, JUN, "angry")
     assert await ids(database) == [corrected, agreed]
     assert await counts(database) == ReviewCounts(waiting=2, accepted=0, rejected=0)
 
 
 async def test_what_was_ruled_on_waits_no_longer(database: Database) -> None:
-    accepted, rejected = await correct(database, MINA), await correct(database, JUN)
-    left = await correct(database, SORA)
+    accepted, rejected = await teach(database, MINA), await teach(database, JUN)
+    left = await teach(database, SORA)
     await rule(database, accepted, "accepted")
     await rule(database, rejected, "rejected")
     assert await ids(database) == await ids(database, OTHER_ADMIN) == [left]
@@ -74,7 +70,7 @@ async def test_what_was_ruled_on_waits_no_longer(database: Database) -> None:
 
 
 async def test_what_was_skipped_is_shown_to_others_only(database: Database) -> None:
-    said = await correct(database, MINA)
+    said = await teach(database, MINA)
     await rule(database, said, "skipped")
     await rule(database, said, "skipped", OTHER_ADMIN + 1)
     assert await ids(database) == []
@@ -84,28 +80,20 @@ async def test_what_was_skipped_is_shown_to_others_only(database: Database) -> N
 
 
 async def test_an_admin_is_not_shown_their_own_feedback(database: Database) -> None:
-    own = await correct(database, ADMIN)
+    own = await teach(database, ADMIN)
     assert await ids(database) == []
     assert (await counts(database)).waiting == 0
     assert await ids(database, OTHER_ADMIN) == [own]
 
 
 async def test_nothing_is_shown_without_consent_or_crop(database: Database) -> None:
-    withdrawn = await correct(database, MINA)
-    undone = await correct(database, JUN)
+    withdrawn = await teach(database, MINA)
+    undone = await teach(database, JUN)
     await see(database, SORA)
-    about = await read(database, SORA)
+    await say(database, await read(database, SORA))
     async with database.sessions.begin() as session:
         await people.set_consent(session, MINA, "withdrawn")
         await feedback.undo_feedback(session, undone, JUN)
-        await feedback.record_feedback(
-            session,
-            person_id=SORA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion="sad",
-            source="text",
-        )
     assert await waiting(database) == ()
     assert await counts(database, None) == ReviewCounts(waiting=0, accepted=0, rejected=0)
     async with database.readers() as session:
@@ -113,10 +101,9 @@ async def test_nothing_is_shown_without_consent_or_crop(database: Database) -> N
 
 
 async def test_what_others_said_of_the_same_photo_is_told(database: Database) -> None:
-    # `read` gives all photos of one message id the same unique file: the same photo, sent again.
-    mine = await correct(database, MINA, "sad")
-    await correct(database, JUN, "happy")
-    await correct(database, SORA, "happy")
+    mine = await teach(database, MINA, "sad")
+    await teach(database, JUN, "happy")
+    await teach(database, SORA, "happy")
     async with database.readers() as session:
         item = await reviews.review_item(session, mine)
     assert item is not None
@@ -125,32 +112,17 @@ async def test_what_others_said_of_the_same_photo_is_told(database: Database) ->
 
 
 async def test_a_mixture_is_told_with_its_shares(database: Database) -> None:
-    said = await correct(database, MINA)
-    halves = [0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.5]
-    async with database.sessions.begin() as session:
-        (await session.get_one(FeedbackRow, said)).shares = halves
+    halves = (0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.5)
+    await teach(database, MINA, None, shares=halves)
     (item,) = await waiting(database)
-    assert item.shares == tuple(halves)
+    assert item.shares == halves
 
 
 async def test_a_burst_is_shown_first_and_said(database: Database) -> None:
-    await see(database, MINA)
-    await correct(database, JUN, "angry")
-    async with database.sessions.begin() as session:
-        await people.set_consent(session, MINA, "given")
+    await teach(database, JUN, "angry")
     for number in range(20):
-        about = await read(database, MINA, photo_message_id=200 + number)
-        async with database.sessions.begin() as session:
-            said = await feedback.record_feedback(
-                session,
-                person_id=MINA,
-                reading_id=about.reading_id,
-                face_number=1,
-                emotion="sad",
-                source="button",
-                now=NOON + timedelta(seconds=number),
-            )
-            await people.keep_crop(session, said.face.face_id, b"a face")
+        at = NOON + number * SECOND
+        await teach(database, MINA, photo_message_id=200 + number, now=at)
     first, *_ = await waiting(database, limit=1)
     assert first.reasons == ("burst", "alone")
     assert (await counts(database)).waiting == 21
@@ -161,14 +133,8 @@ async def test_only_the_crops_that_are_shown_are_loaded(
     sqlite_database: Database, limit: int
 ) -> None:
     for person_id in (MINA, JUN, SORA):
-        await correct(sqlite_database, person_id)
-    loaded: list[str] = []
-
-    def note(_: object, __: object, statement: str, *rest: object) -> None:
-        if "faces.crop" in statement.partition("FROM")[0]:
-            loaded.append(statement)
-
-    event.listen(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
-    assert len(await waiting(sqlite_database, limit=limit)) == limit
-    (only,) = loaded
+        await teach(sqlite_database, person_id)
+    with loads_of_crops(sqlite_database) as loads:
+        assert len(await waiting(sqlite_database, limit=limit)) == limit
+    (only,) = loads
     assert "feedback.id IN" in only

@@ -9,7 +9,7 @@ from store import feedback, people, rulings
 from store.engine import Database
 from store.records import Ruling, RulingOutcome, RulingVerdict
 from store.tables import RulingRow
-from tests.store.rows import JUN, MINA, MINUTE, NOON, read, see
+from tests.store.rows import JUN, MINA, MINUTE, NOON, teach
 
 ADMIN, OTHER_ADMIN = 5_000_000_010, 5_000_000_011
 
@@ -17,26 +17,7 @@ ADMIN, OTHER_ADMIN = 5_000_000_010, 5_000_000_011
 @pytest.fixture
 async def said(database: Database) -> int:
     """Mina's correction of a face that is kept with her consent."""
-    return await correct(database, MINA)
-
-
-async def correct(database: Database, person_id: int, emotion: str = "sad") -> int:
-    """Write a correction of a happy face, which is kept; return its id."""
-    await see(database, person_id)
-    about = await read(database, person_id)
-    async with database.sessions.begin() as session:
-        recorded = await feedback.record_feedback(
-            session,
-            person_id=person_id,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion=emotion,
-            source="text",
-            now=NOON,
-        )
-        await people.set_consent(session, person_id, "given", now=NOON)
-        await people.keep_crop(session, recorded.face.face_id, b"a face")
-    return recorded.feedback.feedback_id
+    return await teach(database, MINA)
 
 
 async def decide(
@@ -102,7 +83,7 @@ async def test_skipped_feedback_is_left_for_others(database: Database, said: int
 
 
 async def test_nobody_rules_on_their_own_feedback(database: Database) -> None:
-    own = await correct(database, ADMIN)
+    own = await teach(database, ADMIN)
     assert await decide(database, own, "accepted") == "own"
     assert await written(database) == 0
 

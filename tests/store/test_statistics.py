@@ -7,28 +7,11 @@ from sqlalchemy import text
 
 from store import feedback, inbox
 from store.engine import Database
-from store.records import Day, Reading, Statistics
+from store.records import Day, Statistics
 from store.statistics import percentile, statistics
-from tests.store.rows import BASE, BOT, JUN, MINA, NOON, read, see
+from tests.store.rows import BASE, BOT, JUN, MINA, NOON, read, say, see
 
 DAY = timedelta(days=1)
-
-
-async def say(
-    database: Database, about: Reading, emotion: str | None, face: int = 1, now: datetime = NOON
-) -> int:
-    """Record what the reading's owner says, and return the feedback's id."""
-    async with database.sessions.begin() as session:
-        recorded = await feedback.record_feedback(
-            session,
-            person_id=about.person_id,
-            reading_id=about.reading_id,
-            face_number=face,
-            emotion=emotion,
-            source="text",
-            now=now,
-        )
-    return recorded.feedback.feedback_id
 
 
 async def count(database: Database, since: datetime | None = None) -> Statistics:
@@ -69,7 +52,7 @@ async def test_revised_and_undone_feedback_counts_no_more(database: Database) ->
     first, second = await read(database, MINA), await read(database, MINA)
     await say(database, first, "sad")
     await say(database, first, None)
-    undone = await say(database, second, "sad")
+    undone = (await say(database, second)).feedback.feedback_id
     async with database.sessions.begin() as session:
         await feedback.undo_feedback(session, undone, MINA)
     numbers = await count(database)

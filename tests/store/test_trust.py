@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from store import feedback, people, rulings, trust
+from store import rulings, trust
 from store.engine import Database
 from store.readings import face_name
 from store.trust import TrustPolicy, Voice, information, one_hot, review_order, weigh
-from tests.store.rows import JUN, MINA, MINUTE, NOON, blend, read, see
+from tests.store.rows import JUN, MINA, MINUTE, NOON, blend, read, say, see, teach
 from tests.store.simulated_people import (
     Faces,
     Manner,
@@ -50,72 +50,31 @@ def test_newcomer_starts_in_the_middle() -> None:
 
 
 async def test_voices_are_what_may_be_learnt_from(sqlite_database: Database) -> None:
-    await see(sqlite_database, MINA, JUN)
-    pieces = []
-    for person_id in (MINA, JUN):
-        about = await read(sqlite_database, person_id)
-        async with sqlite_database.sessions.begin() as session:
-            if person_id == MINA:
-                await people.set_consent(session, MINA, "given")
-            said = await feedback.record_feedback(
-                session,
-                person_id=person_id,
-                reading_id=about.reading_id,
-                face_number=1,
-                emotion="sad",
-                source="text",
-                now=NOON,
-            )
-            if person_id == MINA:
-                await people.keep_crop(session, said.face.face_id, b"crop")
-            pieces.append(said.feedback.feedback_id)
+    piece = await teach(sqlite_database, MINA)
+    await see(sqlite_database, JUN)
+    await say(sqlite_database, await read(sqlite_database, JUN))
     async with sqlite_database.sessions.begin() as session:
-        await rulings.rule(session, pieces[0], "rejected", admin_id=JUN)
-        await rulings.rule(session, pieces[0], "accepted", admin_id=JUN)
+        await rulings.rule(session, piece, "rejected", admin_id=JUN)
+        await rulings.rule(session, piece, "accepted", admin_id=JUN)
     async with sqlite_database.readers() as session:
         found = await trust.voices(session)
-    crowd = about.faces[0].crowd
-    face = face_name(about.file_unique_id, 1)
+    face = face_name("unique-100", 1)
     assert found == (
-        Voice(pieces[0], MINA, face, "correction", one_hot("sad"), crowd, "accepted", NOON),
+        Voice(piece, MINA, face, "correction", one_hot("sad"), blend("happy"), "accepted", NOON),
     )
 
 
 async def test_mixture_is_voiced_with_its_shares(sqlite_database: Database) -> None:
-    await see(sqlite_database, MINA)
-    about = await read(sqlite_database, MINA)
     half = (0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
-    async with sqlite_database.sessions.begin() as session:
-        await people.set_consent(session, MINA, "given")
-        said = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion=None,
-            shares=half,
-            source="text",
-        )
-        await people.keep_crop(session, said.face.face_id, b"crop")
+    await teach(sqlite_database, MINA, None, shares=half)
     async with sqlite_database.readers() as session:
         assert [found.shares for found in await trust.voices(session)] == [half]
 
 
 async def test_skipped_is_no_ruling(sqlite_database: Database) -> None:
-    await see(sqlite_database, MINA)
-    about = await read(sqlite_database, MINA)
+    piece = await teach(sqlite_database, MINA)
     async with sqlite_database.sessions.begin() as session:
-        await people.set_consent(session, MINA, "given")
-        said = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion="sad",
-            source="text",
-        )
-        await people.keep_crop(session, said.face.face_id, b"crop")
-        await rulings.rule(session, said.feedback.feedback_id, "skipped", admin_id=JUN)
+        await rulings.rule(session, piece, "skipped", admin_id=JUN)
     async with sqlite_database.readers() as session:
         assert [found.ruling for found in await trust.voices(session)] == [None]
 

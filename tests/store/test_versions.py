@@ -1,12 +1,9 @@
 """Model versions: one is current, and every change of it is recorded and under the lease."""
 
-from collections.abc import Iterable
-from datetime import datetime
-
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from store import feedback, leases, versions
+from store import feedback, versions
 from store.engine import Database
 from store.errors import (
     GateRefused,
@@ -18,9 +15,18 @@ from store.errors import (
 )
 from store.records import Lease, ModelEvent, ModelVersion, Verdict
 from store.tables import ModelVersionRow
-from tests.store.rows import BASE, MINA, MINUTE, NOON, read, see
+from tests.store.rows import (
+    BASE,
+    MINA,
+    MINUTE,
+    NOON,
+    add_candidate,
+    model_lease,
+    promote,
+    see,
+    teach,
+)
 
-PASSED = Verdict(passed=True, report={"p_value": 0.01})
 FAILED = Verdict(passed=False, report={"p_value": 0.5})
 
 
@@ -28,48 +34,7 @@ FAILED = Verdict(passed=False, report={"p_value": 0.5})
 async def lease(database: Database) -> Lease:
     """The right to change versions, until a minute past noon; the base is registered."""
     await see(database, MINA)
-    async with database.sessions.begin() as session:
-        return await leases.acquire_lease(session, leases.MODEL_LEASE, "test", MINUTE, now=NOON)
-
-
-async def add(
-    database: Database, lease: Lease, digest: str, feedback_ids: Iterable[int] = ()
-) -> ModelVersion:
-    """Add a candidate."""
-    async with database.sessions.begin() as session:
-        return await versions.add_candidate(
-            session,
-            digest,
-            f"file:{digest}",
-            parent_digest=BASE,
-            figures={"label_accuracy": 0.7},
-            report={"epochs": 3},
-            feedback_ids=feedback_ids,
-            lease=lease,
-            actor="test",
-            now=NOON,
-        )
-
-
-async def promote(
-    database: Database,
-    lease: Lease,
-    digest: str,
-    verdict: Verdict = PASSED,
-    reason: str | None = None,
-    now: datetime = NOON,
-) -> ModelVersion:
-    """Promote a version."""
-    async with database.sessions.begin() as session:
-        return await versions.promote(
-            session,
-            digest,
-            verdict=verdict,
-            lease=lease,
-            actor="test",
-            override_reason=reason,
-            now=now,
-        )
+    return await model_lease(database)
 
 
 async def rollback(database: Database, lease: Lease) -> ModelVersion:
@@ -107,7 +72,7 @@ async def test_base_becomes_current_where_nothing_is(database: Database) -> None
 async def test_base_registered_again_leaves_the_promoted_version_current(
     database: Database, lease: Lease
 ) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     await promote(database, lease, "new")
     async with database.sessions.begin() as session:
         again = await versions.register_base(session, BASE, "package:moved", figures={})
@@ -132,55 +97,44 @@ async def test_another_releases_base_takes_the_place_of_the_base_that_left_with_
 
 
 async def test_candidate_is_not_current(database: Database, lease: Lease) -> None:
-    added = await add(database, lease, "new")
+    added = await add_candidate(database, lease, "new")
     assert (added.state, added.parent_digest) == ("candidate", BASE)
     assert added.figures == {"label_accuracy": 0.7}
     assert await states(database) == {BASE: "current", "new": "candidate"}
 
 
 async def test_candidate_remembers_its_feedback(database: Database, lease: Lease) -> None:
-    about = await read(database, MINA)
-    async with database.sessions.begin() as session:
-        given = await feedback.record_feedback(
-            session,
-            person_id=MINA,
-            reading_id=about.reading_id,
-            face_number=1,
-            emotion="sad",
-            source="text",
-        )
-    feedback_id = given.feedback.feedback_id
-    await add(database, lease, "new", [feedback_id, feedback_id, 999_999])
+    feedback_id = await teach(database, MINA)
+    await add_candidate(database, lease, "new", feedback_id, feedback_id, 999_999)
     async with database.readers() as session:
         assert await versions.feedback_of_version(session, "new") == (feedback_id,)
         assert await versions.people_of_version(session, "new") == (MINA,)
 
 
+async def test_candidate_remembers_its_faces_whatever_is_undone(
+    database: Database, lease: Lease
+) -> None:
+    feedback_id = await teach(database, MINA, photo_message_id=7)
+    await add_candidate(database, lease, "new", feedback_id)
+    async with database.sessions.begin() as session:
+        await feedback.undo_feedback(session, feedback_id, MINA)
+    async with database.readers() as session:
+        assert await versions.faces_of_version(session, "new") == ("unique-7#1",)
+
+
 async def test_same_candidate_again_changes_nothing(database: Database, lease: Lease) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     await promote(database, lease, "new")
-    assert (await add(database, lease, "new")).state == "current"
+    assert (await add_candidate(database, lease, "new")).state == "current"
 
 
 async def test_candidate_of_an_unknown_parent_is_refused(database: Database, lease: Lease) -> None:
     with pytest.raises(VersionUnknown):
-        async with database.sessions.begin() as session:
-            await versions.add_candidate(
-                session,
-                "new",
-                "file:new",
-                parent_digest="nobody",
-                figures={},
-                report={},
-                feedback_ids=(),
-                lease=lease,
-                actor="test",
-                now=NOON,
-            )
+        await add_candidate(database, lease, "new", parent="nobody")
 
 
 async def test_promotion_retires_the_version_before(database: Database, lease: Lease) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     await promote(database, lease, "new")
     assert await states(database) == {BASE: "retired", "new": "current"}
     event = (await events(database))[-1]
@@ -192,7 +146,7 @@ async def test_promotion_retires_the_version_before(database: Database, lease: L
 async def test_promotion_against_the_gate_needs_a_reason(
     database: Database, lease: Lease, reason: str | None
 ) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     with pytest.raises(GateRefused):
         await promote(database, lease, "new", FAILED, reason)
     assert await states(database) == {BASE: "current", "new": "candidate"}
@@ -201,7 +155,7 @@ async def test_promotion_against_the_gate_needs_a_reason(
 async def test_override_is_recorded_with_its_reason_and_the_verdict(
     database: Database, lease: Lease
 ) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     await promote(database, lease, "new", FAILED, "to show it")
     event = (await events(database))[-1]
     assert (event.override, event.reason, event.actor) == (True, "to show it", "test")
@@ -211,7 +165,7 @@ async def test_override_is_recorded_with_its_reason_and_the_verdict(
 async def test_promotion_without_the_lease_changes_nothing(
     database: Database, lease: Lease
 ) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     with pytest.raises(LeaseLost):
         await promote(database, lease, "new", now=NOON + MINUTE)
     assert await states(database) == {BASE: "current", "new": "candidate"}
@@ -229,7 +183,7 @@ async def test_unknown_version_is_not_promoted(database: Database, lease: Lease)
 
 async def test_rollback_goes_back_step_by_step(database: Database, lease: Lease) -> None:
     for digest in ("first", "second"):
-        await add(database, lease, digest)
+        await add_candidate(database, lease, digest)
         await promote(database, lease, digest)
     assert (await rollback(database, lease)).digest == "first"
     assert (await rollback(database, lease)).digest == BASE
@@ -242,14 +196,14 @@ async def test_rollback_goes_back_step_by_step(database: Database, lease: Lease)
 
 
 async def test_retired_version_can_be_promoted_again(database: Database, lease: Lease) -> None:
-    await add(database, lease, "new")
+    await add_candidate(database, lease, "new")
     await promote(database, lease, "new")
     await promote(database, lease, BASE)
     assert await states(database) == {BASE: "current", "new": "retired"}
 
 
 async def test_rejected_version_is_never_promoted(database: Database, lease: Lease) -> None:
-    await add(database, lease, "bad")
+    await add_candidate(database, lease, "bad")
     async with database.sessions.begin() as session:
         await versions.reject(session, "bad", verdict=FAILED, lease=lease, actor="test", now=NOON)
     with pytest.raises(VersionNotPromotable):
@@ -267,7 +221,7 @@ async def test_version_is_found_by_a_prefix_that_is_its_own(
     database: Database, lease: Lease
 ) -> None:
     for digest in ("abc1", "abc2", "abc"):
-        await add(database, lease, digest)
+        await add_candidate(database, lease, digest)
     async with database.readers() as session:
         assert (await versions.version(session, "abc1")).digest == "abc1"
         assert (await versions.version(session, "abc")).digest == "abc"
