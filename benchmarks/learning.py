@@ -11,7 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,7 @@ from train_cli.gate import (
     matches,
 )
 from train_cli.learning import STEPS_BACK, LearningSettings, Lesson, as_far_as, learn, learn_cached
+from train_cli.served import engine_logits
 from train_cli.voting import CONFIRMATION_WEIGHT, PSEUDO_VOTES, sides, vote_targets
 
 Array = NDArray[np.float64]
@@ -396,21 +397,20 @@ def _written(meets: World, candidate: Sequence[Member], folder: Path) -> Line:
     """The candidate as a version on disk, asked by the engine, beside what was reckoned."""
     metadata = VersionMetadata(meets.calibrations, datetime.now(UTC))
     version = write_version(folder, list(candidate), metadata)
-    engine = Engine.load(version.path, "cpu")
-    found: Line = {"runtime": engine.runtime}
-    for name in _UNSEEN:
-        faces: AskedFaces = getattr(meets, name)
-        logits = engine.logits(faces.crops[:, 0].numpy())
-        served = blended(logits.crowd, meets.calibrations.crowd)
-        reckoned, _ = meets.answers(faces, candidate)
-        found[name] = {
-            "served": figures(faces.said, served),
-            "reckoned": figures(faces.said, reckoned),
-            "other_emotion": int((served.argmax(axis=1) != reckoned.argmax(axis=1)).sum()),
-            "share_differs_mean": round(float(np.abs(served - reckoned).mean()), 5),
-            "share_differs_most": round(float(np.abs(served - reckoned).max()), 5),
-        }
-    engine.close()
+    with closing(Engine.load(version.path, "cpu")) as engine:
+        found: Line = {"runtime": engine.runtime}
+        for name in _UNSEEN:
+            faces: AskedFaces = getattr(meets, name)
+            logits = engine_logits(engine, faces.crops[:, 0].numpy())
+            served = blended(logits.crowd, meets.calibrations.crowd)
+            reckoned, _ = meets.answers(faces, candidate)
+            found[name] = {
+                "served": figures(faces.said, served),
+                "reckoned": figures(faces.said, reckoned),
+                "other_emotion": int((served.argmax(axis=1) != reckoned.argmax(axis=1)).sum()),
+                "share_differs_mean": round(float(np.abs(served - reckoned).mean()), 5),
+                "share_differs_most": round(float(np.abs(served - reckoned).max()), 5),
+            }
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVarTuple, cast
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
@@ -25,7 +25,7 @@ from store.records import (
     TrainingFace,
     Undone,
 )
-from store.tables import FaceRow, FeedbackRow, PersonRow, ReadingRow
+from store.tables import FaceRow, FeedbackRow, PersonRow, QuestionRow, ReadingRow
 
 Columns = TypeVarTuple("Columns")
 
@@ -61,7 +61,7 @@ async def record_feedback(
     if isinstance(may_speak(person_id, about), Refused):
         raise NotYourReading("This reading is somebody else's.")
     face = face_of(about, face_number)
-    await _lock_face(session, face.face_id)
+    await lock_face(session, face.face_id)
     top = top_emotion(face.crowd)
     said = emotion or (top if mixture is None else _largest(mixture, top))
     kind: FeedbackKind = "confirmation" if said == top else "correction"
@@ -111,7 +111,7 @@ async def undo_feedback(
     found = await feedback(session, feedback_id)
     if found.person_id != person_id:
         raise NotYourFeedback("Somebody else gave this feedback.")
-    await _lock_face(session, found.face_id)
+    await lock_face(session, found.face_id)
     row = await session.get_one(FeedbackRow, feedback_id, populate_existing=True)
     if not row.active:
         successor = await session.scalar(
@@ -224,14 +224,17 @@ async def active_feedback_for_training(session: AsyncSession) -> tuple[TrainingF
                 FaceRow.crop,
                 ReadingRow.model_version,
                 ReadingRow.file_unique_id,
+                _was_asked(),
             )
         )
         .order_by(FeedbackRow.id)
         .execution_options(populate_existing=True)
     )
     return tuple(
-        _training_face(said, face, crop, model_version, face_name(file_unique_id, face.number))
-        for said, face, crop, model_version, file_unique_id in rows
+        _training_face(
+            said, face, crop, model_version, face_name(file_unique_id, face.number), asked
+        )
+        for said, face, crop, model_version, file_unique_id, asked in rows
     )
 
 
@@ -265,8 +268,24 @@ def _says(row: FeedbackRow, kind: str, emotion: str, shares: Probabilities | Non
     return (row.kind, row.emotion, kept) == (kind, emotion, shares)
 
 
+def _was_asked() -> ColumnElement[bool]:
+    """Whether a question of two about the face was put to the giver before they spoke."""
+    return exists().where(
+        QuestionRow.kind == "which_of_two",
+        QuestionRow.person_id == FeedbackRow.person_id,
+        QuestionRow.reading_id == FaceRow.reading_id,
+        QuestionRow.face_number == FaceRow.number,
+        QuestionRow.created_at <= FeedbackRow.created_at,
+    )
+
+
 def _training_face(
-    said: FeedbackRow, face: FaceRow, crop: bytes | None, model_version: str, name: str
+    said: FeedbackRow,
+    face: FaceRow,
+    crop: bytes | None,
+    model_version: str,
+    name: str,
+    asked: bool,
 ) -> TrainingFace:
     points = face.crop_landmarks
     return TrainingFace(
@@ -284,6 +303,7 @@ def _training_face(
         crop_landmarks=None if points is None else landmarks_record(points),
         created_at=said.created_at,
         shares=None if said.shares is None else tuple(said.shares),
+        asked=asked,
     )
 
 
@@ -303,6 +323,17 @@ def trainable(columns: Select[*Columns]) -> Select[*Columns]:
     )
 
 
+def is_spoken_about() -> ColumnElement[bool]:
+    """Whether anything stands of what was said about a row of faces."""
+    return exists().where(FeedbackRow.face_id == FaceRow.id, FeedbackRow.active)
+
+
+async def lock_face(session: AsyncSession, face_id: int) -> None:
+    """Let nobody else speak about the face, or keep its crop, before the transaction ends."""
+    # SQLite transactions are alone anyway.
+    await session.execute(select(FaceRow.id).where(FaceRow.id == face_id).with_for_update())
+
+
 def _joined(*conditions: ColumnElement[bool]) -> Select[FeedbackRow, str, int]:
     return (
         select(FeedbackRow, FaceRow.reading_id, FaceRow.number)
@@ -317,11 +348,6 @@ async def _records(
 ) -> Sequence[Feedback]:
     rows = await session.execute(query.execution_options(populate_existing=True))
     return [_feedback(row, reading_id, number) for row, reading_id, number in rows]
-
-
-async def _lock_face(session: AsyncSession, face_id: int) -> None:
-    # One writer per face at a time; SQLite transactions are alone anyway.
-    await session.execute(select(FaceRow.id).where(FaceRow.id == face_id).with_for_update())
 
 
 async def _has_spoken(session: AsyncSession, person_id: int) -> bool:
@@ -339,11 +365,9 @@ async def _active_row(session: AsyncSession, face_id: int, person_id: int) -> Fe
 
 
 async def _drop_unneeded_crop(session: AsyncSession, face_id: int) -> None:
-    spoken_about = await session.scalar(
-        select(FeedbackRow.id).where(FeedbackRow.face_id == face_id, FeedbackRow.active).limit(1)
-    )
-    if spoken_about is None:
-        face = await session.get_one(FaceRow, face_id)
+    unneeded = select(FaceRow).where(FaceRow.id == face_id, ~is_spoken_about())
+    face = await session.scalar(unneeded)
+    if face is not None:
         face.crop = None
         face.crop_landmarks = None
         face.crop_consented_at = None

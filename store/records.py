@@ -209,7 +209,7 @@ class TrainingFace:
     `face` is equal for the same face of the same photo, whoever sent it. `crop` is an encoded
     image; `crop_landmarks` are (5, 2) in px of the crop where they were kept; `crowd` and `label`
     are what `model_version` answered; `shares` are seven, where the person named a mixture and
-    `emotion` is its largest.
+    `emotion` is its largest; `asked` tells that the bot had asked the person about this face.
     """
 
     feedback_id: int
@@ -226,6 +226,7 @@ class TrainingFace:
     crop_landmarks: Landmarks | None
     created_at: datetime
     shares: Probabilities | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True)

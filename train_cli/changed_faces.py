@@ -7,6 +7,7 @@ back.
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -30,6 +31,7 @@ from train_cli.pictures import Tile, contact_sheet
 from train_cli.registry import version_on_disk
 from train_cli.retrain_report import RetrainReport
 from train_cli.retraining import base_shares, base_validation
+from train_cli.served import engine_logits
 from train_cli.voting import VotedFace, voted_faces
 
 MOST: Final = 40
@@ -41,7 +43,6 @@ Source = Literal["learnt from", "not learnt from", "base validation"]
 _BETTER: Final = ("#2e9e5b", "now as most people said")
 _WORSE: Final = ("#d43c3c", "no longer as most people said")
 _EITHER: Final = ("#c9ced6", "either way")
-_CHUNK: Final = 256
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,6 @@ def _base_faces(folder: Path) -> FacesOf:
 
 def _asked(version: VersionOnDisk, crops: Sequence[NDArray[np.uint8]], runtime: Runtime) -> Array:
     """The version's crowd shares (N, 7)."""
-    engine = Engine.load(version.path, "cpu", runtime=runtime)
-    calibration = version.metadata.calibrations.crowd
-    chunks = [np.stack(crops[start : start + _CHUNK]) for start in range(0, len(crops), _CHUNK)]
-    try:
-        return np.concatenate([blended(engine.logits(c).crowd, calibration) for c in chunks])
-    finally:
-        engine.close()
+    with closing(Engine.load(version.path, "cpu", runtime=runtime)) as engine:
+        logits = engine_logits(engine, crops)
+    return blended(logits.crowd, version.metadata.calibrations.crowd)

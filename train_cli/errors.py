@@ -6,11 +6,20 @@ TrainingError
 ├── CheckpointUnusable   a run cannot be resumed or packed
 ├── TrainingDiverged     the loss is no longer a number
 ├── RunRefused           a retrain, promotion or schedule cannot go ahead
+│   └── PromotionRefused the gate says no, and nobody overrides it
 ├── TookTooLong          a retrain was stopped at its time limit
-└── RunStuck             one did not even stop: only its process can end it
+├── RunStuck             one did not even stop: only its process can end it
+└── WorkersUnusable      several workers cannot train together
+    └── EndedElsewhere   another worker failed, and says why
 """
 
+from collections.abc import Sequence
+from typing import cast
+
 from sqlalchemy.exc import SQLAlchemyError
+
+from fer_model.versions import SHORT_DIGEST
+from store.records import Verdict
 
 
 class TrainingError(Exception):
@@ -37,12 +46,32 @@ class RunRefused(TrainingError):
     """A retrain, promotion or schedule cannot go ahead."""
 
 
+class PromotionRefused(RunRefused):
+    """The gate refuses the version, and no reason to promote it all the same was given."""
+
+    def __init__(self, digest: str, verdict: Verdict) -> None:
+        self.digest = digest
+        self.verdict = verdict
+        super().__init__(
+            f"the gate refuses {digest[:SHORT_DIGEST]}: {reasons_in_words(verdict)}. "
+            'To promote it all the same: --override --reason "…"'
+        )
+
+
 class TookTooLong(TrainingError):
     """A retrain was stopped at its time limit."""
 
 
 class RunStuck(TrainingError):
     """A retrain did not stop when told to; a thread can be ended with its process only."""
+
+
+class WorkersUnusable(TrainingError):
+    """Several workers cannot train together, or one of them has ended."""
+
+
+class EndedElsewhere(WorkersUnusable):
+    """Another worker has failed and says why: this one has nothing to add."""
 
 
 def in_one_line(error: BaseException) -> str:
@@ -56,9 +85,6 @@ def in_one_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-class WorkersUnusable(TrainingError):
-    """Several workers cannot train together, or one of them has ended."""
-
-
-class EndedElsewhere(WorkersUnusable):
-    """Another worker has failed and says why: this one has nothing to add."""
+def reasons_in_words(verdict: Verdict) -> str:
+    """Why the gate refuses; nothing where it does not."""
+    return "; ".join(cast("Sequence[str]", verdict.report.get("reasons", ())))

@@ -109,11 +109,9 @@ class GatePolicy:
     calibration_margin: float = 0.01
 
 
-GUARD: Final = GatePolicy(
-    accuracy_margin=0.01, loss_margin=0.01, rare_margin=0.04, calibration_margin=0.01
-)
-"""What a retrain asks of itself before it is judged, on base training faces: narrower than the
-gate, for what hardly passes here would often be refused there."""
+GUARD: Final = GatePolicy(loss_margin=0.01)
+"""What a retrain asks of itself before it is judged, on base training faces: of the loss half of
+what the gate tolerates, for what hardly passes here would often be refused there."""
 
 
 @dataclass(frozen=True)

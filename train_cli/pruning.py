@@ -20,17 +20,14 @@ from store import versions
 from store.clock import moment
 from store.engine import Database
 from store.errors import LeaseTaken, NoCurrentVersion, VersionNotPromotable
-from store.leases import MODEL_LEASE, acquire_lease, check_lease, release_lease
 from store.records import ModelVersion
-from train_cli.registry import HeldLease, short, this_process
+from train_cli.registry import HeldLease, model_lease, short
 
 KEPT: Final = 10
 """Versions beside the current one whose files are kept: 87 MB each as they are shipped."""
 
 GRACE: Final = timedelta(minutes=10)
 """Since a version stopped serving: a bot looks every few seconds and loads within a minute."""
-
-_MOMENT: Final = timedelta(minutes=1)
 
 Why = Literal["void", "old", "deleted before"]
 
@@ -110,12 +107,8 @@ async def delete_doomed(
         VersionNotPromotable: One was made current meanwhile; likewise.
     """
     for one in doomed:
-        async with database.sessions.begin() as session:
-            if under is not None:
-                await check_lease(session, under.lease)
-            lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
+        async with database.sessions.begin() as session, model_lease(session, under) as lease:
             await versions.mark_deleted(session, one.digest, lease=lease)
-            await release_lease(session, lease)
         await asyncio.to_thread(delete_version, one.path)
     return len(doomed) + await asyncio.to_thread(remove_unfinished, folder)
 

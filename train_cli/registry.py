@@ -1,7 +1,8 @@
 """Model versions between disk and database: what serves, who may change it, and changing it.
 
-A retrain works under the lease `retrain` for as long as it takes; promoting and rolling back take
-the lease `model` within their one transaction, so that going back is possible at any time.
+A retrain works under the lease `retrain` for as long as it takes; promoting, rolling back and
+deleting take the lease `model` within one transaction each, so that going back is possible at any
+time.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -30,7 +31,7 @@ from store.errors import GateRefused, LeaseLost, NoCurrentVersion
 from store.leases import MODEL_LEASE, acquire_lease, check_lease, release_lease, renew_lease
 from store.records import Lease, ModelVersion, Verdict
 from store.schema import check_schema
-from train_cli.errors import RunRefused
+from train_cli.errors import PromotionRefused, RunRefused
 
 RETRAIN_LEASE: Final = "retrain"
 
@@ -67,6 +68,29 @@ class HeldLease:
         """
         if self.lost.is_set() or time.monotonic() >= self.good_until:
             raise LeaseLost(f"The lease {self.lease.name!r} was lost; nothing was changed.")
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Who gave the feedback that a version has seen, and the names of the faces it is about."""
+
+    people: frozenset[int] = frozenset()
+    faces: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Succession:
+    """One version taking the place of another.
+
+    Attributes:
+        version: The one that serves from then on.
+        replaced: The one that served until then.
+        verdict: The gate's; None where it is not asked.
+    """
+
+    version: ModelVersion
+    replaced: ModelVersion
+    verdict: Verdict | None
 
 
 @contextlib.asynccontextmanager
@@ -109,6 +133,26 @@ async def held_lease(
                 await release_lease(session, held.lease)
 
 
+@contextlib.asynccontextmanager
+async def model_lease(
+    session: AsyncSession, under: HeldLease | None = None
+) -> AsyncIterator[Lease]:
+    """The right to change which version serves, within the session's transaction.
+
+    Args:
+        session: Its transaction ends, by commit or rollback, what is not let go of at the end.
+        under: A lease that must be held as well.
+
+    Raises:
+        LeaseTaken, LeaseLost: Nothing was changed.
+    """
+    if under is not None:
+        await check_lease(session, under.lease)
+    lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
+    yield lease
+    await release_lease(session, lease)  # after an error the rollback does
+
+
 def this_process() -> str:
     """A name that no other process has, on any host."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -148,14 +192,16 @@ def version_on_disk(version: ModelVersion) -> VersionOnDisk:
     return found
 
 
-async def trained_people(session: AsyncSession, version: ModelVersion) -> frozenset[int]:
-    """Whose feedback the version or any of its ancestors was trained on."""
+async def trained_on(session: AsyncSession, version: ModelVersion) -> TrainedOn:
+    """What the version or any of its ancestors was trained on."""
     people: set[int] = set()
+    faces: set[str] = set()
     digest: str | None = version.digest
     while digest is not None:
         people.update(await versions.people_of_version(session, digest))
+        faces.update(await versions.faces_of_version(session, digest))
         digest = (await versions.version(session, digest)).parent_digest
-    return frozenset(people)
+    return TrainedOn(frozenset(people), frozenset(faces))
 
 
 async def start_of_retrain(database: Database) -> ModelVersion:
@@ -203,13 +249,10 @@ async def replace_void(
     async with database.sessions.begin() as session:
         if under is not None:
             await check_lease(session, under.lease)
-        current = await versions.current_version(session)
-        if not current.void:
+        if not (await versions.current_version(session)).void:
             return None
-        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
-        clean = await versions.replace_void(session, start.digest, lease=lease, actor=actor)
-        await release_lease(session, lease)
-    return clean
+        async with model_lease(session) as lease:
+            return await versions.replace_void(session, start.digest, lease=lease, actor=actor)
 
 
 async def promote(
@@ -236,54 +279,46 @@ async def promote(
     Raises:
         VersionUnknown, VersionNotPromotable, LeaseTaken, LeaseLost: Nothing was changed.
         VersionRefused: Its directory cannot serve.
-        RunRefused: The gate refuses, and there is no reason to override it.
+        PromotionRefused: The gate refuses, and there is no reason to override it.
+        RunRefused: Its directory holds another version, or nothing may stand in for a void one.
     """
-    async with database.readers() as session:
-        chosen = await versions.version(session, prefix)
-    await asyncio.to_thread(version_on_disk, chosen)
-    start = await start_of_retrain(database)
-    async with database.sessions.begin() as session:
-        if under is not None:
-            await check_lease(session, under.lease)
-        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
-        serving = await versions.current_version(session)
-        judge = start if serving.void else serving
-        if serving.void and chosen.digest == start.digest:
-            promoted = await versions.replace_void(session, chosen.digest, lease=lease, actor=actor)
-            await release_lease(session, lease)
-            return promoted
-        verdict = _verdict(chosen, judge)
-        try:
-            promoted = await versions.promote(
-                session,
-                chosen.digest,
-                verdict=verdict,
-                lease=lease,
-                actor=actor,
-                override_reason=override_reason,
-            )
-        except GateRefused as error:
-            raise RunRefused(
-                f"the gate refuses {short(chosen.digest)}: {'; '.join(_reasons(verdict))}. "
-                'To promote it all the same: --override --reason "…"'
-            ) from error
-        await release_lease(session, lease)
-    return promoted
+    chosen, start = await _chosen(database, prefix)
+    async with database.sessions.begin() as session, model_lease(session, under) as lease:
+        return (await _promoted(session, lease, chosen, start, actor, override_reason)).version
+
+
+async def rehearse_promotion(
+    database: Database, prefix: str, *, actor: str, override_reason: str | None = None
+) -> Succession:
+    """What `promote` would do now: it is done, and undone again unseen.
+
+    Raises:
+        What `promote` raises.
+    """
+    chosen, start = await _chosen(database, prefix)
+    async with database.sessions() as session, model_lease(session) as lease:  # never committed
+        return await _promoted(session, lease, chosen, start, actor, override_reason)
 
 
 async def roll_back(database: Database, *, actor: str, reason: str) -> ModelVersion:
     """Makes the version current that the current one replaced.
 
     Raises:
-        NothingToRollBackTo, LeaseTaken: Nothing was changed.
-        VersionRefused: That version's directory cannot serve.
+        NothingToRollBackTo, VersionVoid, VersionDeleted, LeaseTaken: Nothing was changed.
+        VersionRefused, RunRefused: That version's directory cannot serve.
     """
-    async with database.sessions.begin() as session:
-        lease = await acquire_lease(session, MODEL_LEASE, this_process(), _MOMENT)
-        restored = await versions.rollback(session, lease=lease, actor=actor, reason=reason)
-        version_on_disk(restored)  # before the transaction ends, which a refusal undoes
-        await release_lease(session, lease)
-    return restored
+    async with database.sessions.begin() as session, model_lease(session) as lease:
+        return (await _rolled_back(session, lease, actor, reason)).version
+
+
+async def rehearse_rollback(database: Database, *, actor: str, reason: str) -> Succession:
+    """What `roll_back` would do now: it is done, and undone again unseen.
+
+    Raises:
+        What `roll_back` raises.
+    """
+    async with database.sessions() as session, model_lease(session) as lease:  # never committed
+        return await _rolled_back(session, lease, actor, reason)
 
 
 def short(digest: str) -> str:
@@ -309,6 +344,48 @@ async def _renew(database: Database, held: HeldLease, duration: timedelta) -> No
             held.good_until = asked_at + duration.total_seconds()
 
 
+async def _chosen(database: Database, prefix: str) -> tuple[ModelVersion, ModelVersion]:
+    """The version that is to be promoted, checked on disk, and what a retrain would start from."""
+    async with database.readers() as session:
+        chosen = await versions.version(session, prefix)
+    await asyncio.to_thread(version_on_disk, chosen)
+    return chosen, await start_of_retrain(database)
+
+
+async def _promoted(
+    session: AsyncSession,
+    lease: Lease,
+    chosen: ModelVersion,
+    start: ModelVersion,
+    actor: str,
+    override_reason: str | None,
+) -> Succession:
+    serving = await versions.current_version(session)
+    if serving.void and chosen.digest == start.digest:
+        clean = await versions.replace_void(session, chosen.digest, lease=lease, actor=actor)
+        return Succession(clean, serving, None)
+    verdict = _verdict(chosen, start if serving.void else serving)
+    try:
+        promoted = await versions.promote(
+            session,
+            chosen.digest,
+            verdict=verdict,
+            lease=lease,
+            actor=actor,
+            override_reason=override_reason,
+        )
+    except GateRefused as error:
+        raise PromotionRefused(chosen.digest, verdict) from error
+    return Succession(promoted, serving, verdict)
+
+
+async def _rolled_back(session: AsyncSession, lease: Lease, actor: str, reason: str) -> Succession:
+    serving = await versions.current_version(session)
+    restored = await versions.rollback(session, lease=lease, actor=actor, reason=reason)
+    version_on_disk(restored)  # before the transaction ends, which a refusal undoes
+    return Succession(restored, serving, None)
+
+
 def _verdict(version: ModelVersion, serving: ModelVersion) -> Verdict:
     recorded = cast("dict[str, Any] | None", version.report.get("verdict"))
     if recorded is None:
@@ -320,7 +397,3 @@ def _verdict(version: ModelVersion, serving: ModelVersion) -> Verdict:
         )
         return Verdict(False, {**recorded, "passed": False, "reasons": [stale]})
     return Verdict(bool(recorded["passed"]), recorded)
-
-
-def _reasons(verdict: Verdict) -> Sequence[str]:
-    return cast("Sequence[str]", verdict.report.get("reasons", ()))

@@ -277,7 +277,7 @@ def _what_was_done(report: RetrainReport) -> str:
     learnt = counted(report.trained_faces, "face")
     line = f"learnt from {learnt}, held out {report.holdout_faces}; kept by {report.kept_by}"
     if report.share < 1:
-        line += f"; {report.share:.0%} of the way, for the base bears no more"
+        line += f"; went {report.share:.0%} of the way, never all, as far as base faces bear"
     return line
 
 

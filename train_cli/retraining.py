@@ -51,10 +51,12 @@ from train_cli.gate import (
     judge,
 )
 from train_cli.learning import (
+    STEPS_BACK,
     LearningSettings,
     Lesson,
     LowerLayers,
     as_far_as,
+    between,
     grey_face,
     learn,
     upper_answers,
@@ -64,7 +66,7 @@ from train_cli.registry import (
     HeldLease,
     current_version,
     start_of_retrain,
-    trained_people,
+    trained_on,
     version_on_disk,
 )
 from train_cli.retrain_report import (
@@ -76,6 +78,7 @@ from train_cli.retrain_report import (
     headline_figures,
     weighed,
 )
+from train_cli.served import engine_logits
 from train_cli.splits import FaceSet, load_split
 from train_cli.voting import PSEUDO_VOTES, Division, VotedFace, divide, vote_targets
 
@@ -93,9 +96,6 @@ learning. With 2 % of the answers changed, the 95 % bound on accuracy is 0.6 poi
 
 _GUARD_MOST: Final = 2000
 """Base training faces, not replayed, by which a retrain decides how far it goes."""
-
-_CHUNK: Final = 256
-"""Faces between two looks at whether to go on."""
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -185,10 +185,10 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
     async with database.readers() as session:
         said = await feedback.active_feedback_for_training(session)
         voices = await trust.voices(session)
-        known = await trained_people(session, current)
+        known = await trained_on(session, current)
     trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
     weights = None if trusted is None else trusted.weights
-    division = await asyncio.to_thread(divide, said, weights, known)
+    division = await asyncio.to_thread(divide, said, weights, known.people, known.faces)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,
@@ -325,7 +325,7 @@ class _Retrain:
             "learning", lambda: self._learnt(start, parent, lesson, replay, go_on)
         )
         go_on()
-        if guard is not None:
+        if replay is not None:
             members = self._timed(
                 "holding the base", lambda: self._held_back(start, members, parent, guard, go_on)
             )
@@ -363,20 +363,19 @@ class _Retrain:
         go_on: KeepGoing,
     ) -> dict[str, Answers]:
         kind: Literal["cpu", "cuda"] = "cuda" if self._settings.device.type == "cuda" else "cpu"
-        engine = Engine.load(version.path, kind, runtime=self._settings.runtime)
+        runtime = self._settings.runtime
         calibrations = version.metadata.calibrations
         answers = {}
-        for name, crops in sets.items():
-            if crops is None or not len(crops):
-                continue
-            crowd, label = [], []
-            for start in range(0, len(crops), _CHUNK):
+        with contextlib.closing(Engine.load(version.path, kind, runtime=runtime)) as engine:
+            for name, crops in sets.items():
+                if crops is None or not len(crops):
+                    continue
                 go_on()
-                logits = engine.logits(crops[start : start + _CHUNK])
-                crowd.append(blended(logits.crowd, calibrations.crowd))
-                label.append(blended(logits.label, calibrations.label))
-            answers[name] = Answers(np.concatenate(crowd), np.concatenate(label))
-        engine.close()
+                logits = engine_logits(engine, crops, lambda _faces: go_on())
+                answers[name] = Answers(
+                    blended(logits.crowd, calibrations.crowd),
+                    blended(logits.label, calibrations.label),
+                )
         return answers
 
     def _learnt(
@@ -401,10 +400,13 @@ class _Retrain:
         start: Sequence[Member],
         learnt: Sequence[Member],
         parent: VersionOnDisk,
-        guard: FaceSet,
+        guard: FaceSet | None,
         go_on: KeepGoing,
     ) -> list[Member]:
-        """As far towards what was learnt as the guard's faces bear."""
+        """As far towards what was learnt as the guard's faces bear; unguarded, the least way."""
+        if guard is None:
+            self._share = STEPS_BACK[-1]
+            return between(start, learnt, self._share)
         device, calibrations = self._settings.device, parent.metadata.calibrations
         seen = [LowerLayers(start, device).of_faces(guard.crops)]
         before, _ = upper_answers(start, calibrations, seen, device)

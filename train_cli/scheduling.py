@@ -9,10 +9,12 @@ taken and waits for its next time.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -36,6 +38,7 @@ from train_cli.registry import (
     replace_void,
     short,
 )
+from train_cli.retrain_report import counted
 from train_cli.retraining import RUN_KIND, Outcome, RetrainSettings, Watcher, retrain
 
 log = logging.getLogger(__name__)
@@ -49,6 +52,9 @@ STOP_GRACE: Final = timedelta(minutes=1)
 """More than one step of a retrain takes: 256 faces asked, a batch learnt, a version written."""
 
 _RUNS_LOOKED_AT: Final = 1000
+_MONTHS: Final = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+)  # fmt: skip
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """As cron counts them: 0 and 7 are Sunday. APScheduler counts from Monday."""
 
@@ -109,17 +115,34 @@ def cron_trigger(expression: str, timezone: str | None = None, jitter: int = 0) 
         # cron fires on either, APScheduler only on both: better refused than misread.
         raise ValueError("give a day of the month or a weekday, not both")
     try:
-        return CronTrigger(
+        trigger = CronTrigger(
             minute=minute,
             hour=hour,
             day=day,
-            month=month,
+            month=_months(month),
             day_of_week=_weekdays(weekday),
-            timezone=timezone,
+            timezone=zone_named(timezone),
             jitter=jitter or None,
         )
-    except (ValueError, LookupError, TypeError) as error:
+    except (LookupError, TypeError) as error:
         raise ValueError(str(error)) from error
+    if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ValueError("there is no such day")
+    return trigger
+
+
+def zone_named(name: str | None) -> ZoneInfo | None:
+    """The time zone of that name; None, which stands for the machine's, where there is no name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ValueError, LookupError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone; one is Asia/Seoul") from error
 
 
 async def fire(
@@ -163,7 +186,8 @@ async def _fired(
     fresh = await new_feedback(database)
     if clean is None and fresh < rules.minimum_feedback:
         needed = rules.minimum_feedback
-        return Firing("rested", f"{fresh} new pieces of feedback, {needed} are needed: not now")
+        new = counted(fresh, "new piece")
+        return Firing("rested", f"{new} of feedback, {needed} are needed: not now")
     work = retrain(
         database,
         lease,
@@ -319,20 +343,47 @@ def _minute(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def _months(field: str) -> str:
+    """A crontab's field of months with numbers in the place of names.
+
+    APScheduler leaves out, unsaid, what follows a range of names, such as its step.
+    """
+
+    def number(name: re.Match[str]) -> str:
+        if name[0].lower() not in _MONTHS:
+            raise ValueError(f"no month: {name[0]!r}; they are 1 to 12, or jan to dec")
+        return str(_MONTHS.index(name[0].lower()) + 1)
+
+    return re.sub("[A-Za-z]+", number, field)
+
+
 def _weekdays(field: str) -> str:
-    """A crontab's field of weekdays with names in the place of numbers."""
-    parts = []
+    """A crontab's field of weekdays as a list of names, or `*`."""
+    parts: list[str] = []
     for part in field.split(","):
-        days, slash, step = part.partition("/")
-        if days == "*" and slash:
-            days = "0-6"
-        first, dash, last = days.partition("-")
-        if not first.isdigit():
+        if part == "*":
             parts.append(part)
             continue
-        low = int(first)
-        high = int(last) if dash else (6 if slash else low)
-        if not low <= high < len(_WEEKDAYS):
-            raise ValueError(f"no weekdays: {part!r}; they are 0 (Sunday) to 7")
-        parts += [_WEEKDAYS[day] for day in range(low, high + 1, int(step) if slash else 1)]
+        try:
+            parts += _weekdays_of(part)
+        except ValueError as error:
+            known = "they are 0 (Sunday) to 7, or sun to sat"
+            raise ValueError(f"no weekdays: {part!r}; {known}") from error
     return ",".join(dict.fromkeys(parts))
+
+
+def _weekdays_of(part: str) -> Sequence[str]:
+    days, slash, step = part.partition("/")
+    first, dash, last = ("0-6" if days == "*" else days).partition("-")
+    low = _weekday(first)
+    high = _weekday(last) if dash else (6 if slash else low)
+    if low and last.lower() == "sun":
+        high = 7
+    every = int(step) if slash else 1
+    if not low <= high < len(_WEEKDAYS) or every < 1:
+        raise ValueError(part)
+    return _WEEKDAYS[low : high + 1 : every]
+
+
+def _weekday(word: str) -> int:
+    return _WEEKDAYS.index(word.lower()) if word.lower() in _WEEKDAYS else int(word)

@@ -1,11 +1,13 @@
 """What a model version answers through the engine that serves it: what is judged is what serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_model.engine import Engine
@@ -14,8 +16,8 @@ from fer_model.versions import ModelVersion, load_members
 from train_cli.ensembles import EnsembleLogits
 from train_cli.progress import unheard
 
-_CHUNK: Final = 256
-"""Faces between two words about progress."""
+CHUNK: Final = 256
+"""Faces between two words about progress, and two looks at whether to go on."""
 
 
 def served_logits(
@@ -42,15 +44,30 @@ def served_logits(
     """
     if flip is not None:
         version = replace(version, metadata=replace(version.metadata, flip_average=flip))
-    engine = Engine(version, load_members(version), str(device), runtime)
-    crowd, label = [], []
-    try:
-        for part in torch.split(crops, _CHUNK):
-            pixels = part[:, 0] if part.shape[1] == 1 else part.permute(0, 2, 3, 1)
-            logits = engine.logits(pixels.cpu().numpy())
-            crowd.append(logits.crowd)
-            label.append(logits.label)
-            on_faces(len(part) * len(logits.crowd))
-    finally:
-        engine.close()
-    return EnsembleLogits(np.concatenate(crowd, axis=1), np.concatenate(label, axis=1))
+    pixels = crops[:, 0] if crops.shape[1] == 1 else crops.permute(0, 2, 3, 1)
+    with closing(Engine(version, load_members(version), str(device), runtime)) as engine:
+        return engine_logits(
+            engine,
+            pixels.cpu().numpy(),
+            lambda faces: on_faces(faces * len(version.members)),
+        )
+
+
+def engine_logits(
+    engine: Engine,
+    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    on_faces: Callable[[int], None] = unheard,
+) -> EnsembleLogits:
+    """The members' logits of at least one uint8 crop, each (S, S) or (S, S, 3), in chunks.
+
+    `on_faces` is told after each chunk how many faces were in it; what it raises ends this.
+    """
+    chunks = []
+    for start in range(0, len(crops), CHUNK):
+        pixels = np.asarray(crops[start : start + CHUNK])
+        chunks.append(engine.logits(pixels))
+        on_faces(len(pixels))
+    return EnsembleLogits(
+        np.concatenate([chunk.crowd for chunk in chunks], axis=1),
+        np.concatenate([chunk.label for chunk in chunks], axis=1),
+    )

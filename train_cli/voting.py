@@ -31,7 +31,8 @@ CONFIRMATION_WEIGHT: Final = 2.0
 twice as often as who sees none. Counted alike, what people send in would say that the bot is wrong
 more often than it is, and both learning and the holdout would believe it. An assumption, not
 measured on people; source of the correction: inverse propensity weights (Horvitz and Thompson
-1952)."""
+1952). It is not for who was asked which of two it is, and would have spoken either way, nor for
+a mixture, which corrects as much as it confirms."""
 
 HOLDOUT_SHARE: Final = 0.25
 HOLDOUT_PEOPLE: Final = 8
@@ -102,7 +103,7 @@ def voted_faces(
         votes = np.zeros(len(EMOTIONS))
         for voice in voices:
             weight = 1.0 if weights is None else weights[voice.feedback_id]
-            if voice.kind == "confirmation":
+            if _goes_for_the_silent(voice):
                 weight *= CONFIRMATION_WEIGHT
             votes += weight * np.array(voice.shares or one_hot(voice.emotion))
         faces.append(
@@ -116,6 +117,11 @@ def voted_faces(
             )
         )
     return tuple(sorted(faces, key=lambda face: face.face_id)), unreadable
+
+
+def _goes_for_the_silent(voice: TrainingFace) -> bool:
+    """Whether others who agreed would have said nothing: neither asked, nor naming a mixture."""
+    return voice.kind == "confirmation" and not voice.asked and voice.shares is None
 
 
 def _readable(voices: Iterable[TrainingFace]) -> NDArray[np.uint8] | None:
@@ -141,9 +147,11 @@ def divide(
     feedback: Sequence[TrainingFace],
     weights: Mapping[int, float] | None = None,
     trained_people: Collection[int] = (),
+    trained_faces: Collection[Hashable] = (),
 ) -> Division:
     """The faces to learn from and to be judged on; see `sides` and `voted_faces`."""
-    where = sides([(said.person_id, said.face) for said in feedback], trained_people)
+    spoken = [(said.person_id, said.face) for said in feedback]
+    where = sides(spoken, trained_people, trained_faces)
     training, lost = voted_faces(_at(feedback, where, "training"), weights)
     holdout, lost_too = voted_faces(_at(feedback, where, "holdout"), weights)
     people = np.array([face.people[0] for face in holdout], dtype=np.int64)
@@ -153,6 +161,7 @@ def divide(
 def sides(
     spoken: Sequence[tuple[int, Hashable]],
     trained_people: Collection[int] = (),
+    trained_faces: Collection[Hashable] = (),
     share: float = HOLDOUT_SHARE,
     least_people: int = HOLDOUT_PEOPLE,
 ) -> list[Side | None]:
@@ -162,11 +171,13 @@ def sides(
     on tomorrow's holdout; whom it was trained on is never held out, and of fewer than
     `least_people` nobody is. A face is on the side of whoever spoke of it first, and what people
     of the other side say of it counts nowhere: neither a face nor a person is on both sides, and
-    nobody can draw others to their side by speaking of the same face.
+    nobody can draw others to their side by speaking of the same face. A face that was trained on
+    is never judged on, even where whoever spoke of it first has taken that back.
 
     Args:
         spoken: Person and face of each piece, the oldest first.
         trained_people: Whom the current version or its ancestors were trained on.
+        trained_faces: Which faces they were.
         share: Of the people who are held out.
         least_people: See above.
     """
@@ -175,12 +186,14 @@ def sides(
     held = {p for p in people if p not in known and _draw(p) < share}
     if len(people) < least_people:
         held = set()
+    learnt = set(trained_faces)
     first: dict[Hashable, int] = {}
     found: list[Side | None] = []
     for person, face in spoken:
         owner = first.setdefault(face, person)
         side: Side = "holdout" if person in held else "training"
-        found.append(side if (owner in held) == (person in held) else None)
+        of_face: Side = "holdout" if owner in held and face not in learnt else "training"
+        found.append(side if side == of_face else None)
     return found
 
 

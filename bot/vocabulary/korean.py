@@ -1,4 +1,4 @@
-"""The forms of a Korean verb or adjective: "슬프다" -> 슬픈, 슬픔, 슬퍼, 슬펐 ..., endings apart."""
+"""The forms of a Korean predicate: "슬프다" -> 슬픈, 슬픔, 슬퍼, 슬펐 ..., without endings."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +20,7 @@ _AFTER_N: Final = ("거", "것", "게", "건", "걸", "데", "듯", "다", "표�
 
 
 def conjugated(stem: str) -> frozenset[str]:
-    """All that endings are glued to, or that stands by itself, of what is "`stem`다" in a dictionary.
+    """All that endings are glued to, or that stands by itself; a dictionary has it as "`stem`다".
 
     A form of one syllable is given with the ending that follows, as alone it would be found at the
     beginning of other words ("울" in "울산").

@@ -150,6 +150,29 @@ async def test_any_word_about_the_face_is_an_answer_also_one_taken_back(known: D
     assert await past(known) == (PastQuestion(NOON, True),)
 
 
+async def ask_on(database: Database, about: Reading, face: int, now: datetime) -> None:
+    """Ask what a face shows, as after "neither"."""
+    async with database.sessions.begin() as session:
+        await questions.ask_question(
+            session,
+            person_id=MINA,
+            chat_id=MINA,
+            reading_id=about.reading_id,
+            kind="which_emotion",
+            source="button",
+            face_number=face,
+            now=now,
+        )
+
+
+async def test_neither_is_an_answer_also_if_nothing_is_named_then(known: Database) -> None:
+    about, _ = await read(known, crowds=[blend("happy"), TIE])
+    await ask_on(known, about, 1, NOON)
+    assert await past(known) == (PastQuestion(NOON, False),)
+    await ask_on(known, about, 2, NOON)
+    assert await past(known) == (PastQuestion(NOON, True),)
+
+
 async def test_a_question_closed_by_a_later_one_was_not_answered(known: Database) -> None:
     first, _ = await read(known)
     _, second = await read(known, NOON + 2 * DAY)
@@ -184,3 +207,28 @@ async def test_erasing_takes_the_questions_along(known: Database) -> None:
     async with known.readers() as session:
         assert await questions.question_of_two(session, about.reading_id) is None
     assert await past(known) == ()
+
+
+async def test_training_is_told_which_faces_their_givers_were_asked_about(known: Database) -> None:
+    about, asked = await read(known, crowds=[TIE, blend("happy")])
+    assert asked is not None
+    await say(known, about, "sad", face=1, now=NOON + MINUTE)
+    await say(known, about, "happy", face=2, now=NOON + MINUTE)
+    assert await asked_about(known, about) == {"sad": True, "happy": False}
+
+
+async def test_what_was_said_before_a_question_was_put_is_no_answer_to_it(known: Database) -> None:
+    about, _ = await read(known)
+    await say(known, about, "sad", now=NOON - MINUTE)
+    assert await asked_about(known, about) == {"sad": False}
+
+
+async def asked_about(database: Database, about: Reading) -> dict[str, bool]:
+    """Which of what Mina says of the reading's faces, with her consent, training sees as asked."""
+    async with database.sessions.begin() as session:
+        await people.set_consent(session, MINA, "given", now=NOON)
+        for face in about.faces:
+            await people.keep_crop(session, face.face_id, b"a face")
+    async with database.readers() as session:
+        found = await feedback.active_feedback_for_training(session)
+    return {said.emotion: said.asked for said in found}

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from fer_model import uris
 from fer_model.errors import VersionDamaged, VersionMissing
@@ -23,16 +23,20 @@ from store.errors import (
     VersionUnknown,
 )
 from store.records import Lease
-from store.tables import ModelVersionRow
+from store.tables import LeaseRow, ModelVersionRow
 from tests.train_cli.feedback_rows import copied_version, serve, write_small_version
 from train_cli import registry
-from train_cli.errors import RunRefused
+from train_cli.errors import PromotionRefused, RunRefused
 from train_cli.registry import (
     HeldLease,
     current_version,
     held_lease,
+    model_lease,
     opened,
     promote,
+    rehearse_promotion,
+    rehearse_rollback,
+    replace_void,
     roll_back,
     short,
     version_on_disk,
@@ -92,6 +96,80 @@ async def test_candidate_that_passed_becomes_current_and_rollback_restores_the_o
     ]
 
 
+async def test_rehearsals_tell_what_would_be_and_change_nothing(
+    database: Database, base: ModelVersion, other: ModelVersion
+) -> None:
+    await serve(database, base.path)
+    await add(database, other.path, base.digest)
+    before = await everything(database)
+    for _ in range(2):  # the lease is free again
+        would_be = await rehearse_promotion(database, short(other.digest), actor="ana")
+        assert would_be.replaced.digest == base.digest
+        assert (would_be.version.digest, would_be.version.state) == (other.digest, "current")
+        assert would_be.verdict is not None
+        assert would_be.verdict.passed
+    assert await everything(database) == before
+
+    await promote(database, other.digest, actor="ana")
+    before = await everything(database)
+    would_be = await rehearse_rollback(database, actor="ana", reason="it reads worse")
+    assert (would_be.version.digest, would_be.replaced.digest) == (base.digest, other.digest)
+    assert await everything(database) == before
+    assert await current_digest(database) == other.digest
+
+
+async def everything(database: Database) -> object:
+    """All that a promotion or a rollback writes."""
+    async with database.readers() as session:
+        leases = (await session.scalars(select(LeaseRow))).all()
+        held = {(row.name, row.holder, row.token, row.expires_at) for row in leases}
+        return await versions.versions(session), await versions.events(session), held
+
+
+async def test_rehearsals_are_refused_as_what_they_rehearse(
+    sqlite_database: Database, base: ModelVersion, other: ModelVersion, tmp_path: Path
+) -> None:
+    path = copied_version(other, tmp_path)
+    await serve(sqlite_database, base.path)
+    await add(sqlite_database, path, base.digest, REFUSED)
+    with pytest.raises(PromotionRefused, match="too few faces") as refused:
+        await rehearse_promotion(sqlite_database, other.digest, actor="ana")
+    assert not refused.value.verdict.passed
+    with pytest.raises(VersionNotPromotable):
+        await rehearse_promotion(sqlite_database, base.digest, actor="ana", override_reason="why")
+    with pytest.raises(NothingToRollBackTo):
+        await rehearse_rollback(sqlite_database, actor="ana", reason="back")
+    would_be = await rehearse_promotion(
+        sqlite_database, other.digest, actor="ana", override_reason="a demonstration"
+    )
+    assert would_be.verdict == refused.value.verdict
+    (path / "resnet50.safetensors").write_bytes(b"")
+    with pytest.raises(VersionDamaged):
+        await rehearse_promotion(sqlite_database, other.digest, actor="ana", override_reason="why")
+
+
+async def test_model_lease_is_let_go_of_at_the_end_and_with_the_rollback_after_an_error(
+    database: Database,
+) -> None:
+    for _ in range(2):
+        async with database.sessions.begin() as session, model_lease(session):
+            pass
+    with pytest.raises(RunRefused):
+        async with database.sessions.begin() as session, model_lease(session):
+            raise RunRefused("no")
+    async with database.sessions.begin() as session, model_lease(session) as lease:
+        assert lease.token == 3
+
+
+async def test_nobody_takes_the_model_lease_where_the_current_version_is_not_void(
+    sqlite_database: Database, base: ModelVersion
+) -> None:
+    await serve(sqlite_database, base.path)
+    assert await replace_void(sqlite_database, actor="ana") is None
+    async with sqlite_database.readers() as session:
+        assert (await session.scalars(select(LeaseRow))).all() == []
+
+
 async def test_lease_is_held_by_one_at_a_time_and_free_again_afterwards(
     database: Database,
 ) -> None:
@@ -126,8 +204,6 @@ async def test_lease_that_was_taken_over_is_noticed(sqlite_database: Database) -
 
 
 async def take_over(database: Database, lease: Lease) -> None:
-    from store.tables import LeaseRow
-
     async with database.sessions.begin() as session:
         await session.execute(
             update(LeaseRow).where(LeaseRow.name == lease.name).values(token=lease.token + 1)

@@ -15,10 +15,11 @@ from sqlalchemy import update
 from fer_model.errors import VersionDamaged
 from fer_model.uris import version_path
 from fer_model.versions import ModelVersion, read_version
-from store import rulings, runs, versions
+from store import feedback, rulings, runs, versions
 from store.engine import Database, open_database
 from store.errors import LeaseLost, NoCurrentVersion
-from store.records import Run
+from store.leases import acquire_lease
+from store.records import Run, Verdict
 from store.tables import LeaseRow
 from tests.train_cli.feedback_rows import (
     BRIEF,
@@ -36,6 +37,7 @@ from train_cli.learning import STEPS_BACK
 from train_cli.registry import held_lease, promote
 from train_cli.retrain_report import Weighing, in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
+from train_cli.voting import sides
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,62 @@ async def test_retrain_goes_no_farther_than_base_faces_that_it_keeps_apart_bear(
     report = (await run_retrain(serving, settings)).report
     assert report is not None
     assert report.share == STEPS_BACK[-1]
-    assert "12% of the way, for the base bears no more" in "\n".join(in_words(report))
+    assert "went 12% of the way, never all, as far as base faces bear" in "\n".join(
+        in_words(report)
+    )
+
+
+async def test_retrain_with_too_few_base_faces_to_step_back_by_goes_the_least_way(
+    serving: Database, base: ModelVersion, tmp_path: Path
+) -> None:
+    await say(serving, base.digest, 100)
+    settings = RetrainSettings(tmp_path / "models", write_split(tmp_path / "split"), learning=BRIEF)
+    report = (await run_retrain(serving, settings)).report
+    assert report is not None
+    assert report.share == STEPS_BACK[-1]
+
+
+async def test_face_that_the_version_was_trained_on_is_never_judged_on(
+    serving: Database, base: ModelVersion
+) -> None:
+    pieces = [(person, person) for person in range(30)]
+    held, learnt_from = (
+        next(person for (person, _), its in zip(pieces, sides(pieces), strict=True) if its == side)
+        for side in ("holdout", "training")
+    )
+    first = await say(serving, base.digest, learnt_from, photo="same")
+    second = await say(serving, base.digest, held, photo="same")
+    for person in range(100, 110):
+        await say(serving, base.digest, person)
+    await register(serving, base, "child", [first])
+    async with serving.sessions.begin() as session:
+        await feedback.undo_feedback(session, first, learnt_from)
+    division = (await plan_retrain(serving)).division
+    judged_on = {piece for face in division.holdout for piece in face.feedback_ids}
+    assert judged_on
+    assert second not in judged_on | {i for face in division.training for i in face.feedback_ids}
+
+
+async def register(
+    database: Database, base: ModelVersion, digest: str, feedback_ids: list[int]
+) -> None:
+    """A version trained on this feedback, made current."""
+    async with database.sessions.begin() as session:
+        lease = await acquire_lease(session, "retrain", "test", timedelta(minutes=1))
+        await versions.add_candidate(
+            session,
+            digest,
+            "file:///nowhere",
+            parent_digest=base.digest,
+            figures={},
+            report={},
+            feedback_ids=feedback_ids,
+            lease=lease,
+            actor="test",
+        )
+        await versions.promote(
+            session, digest, verdict=Verdict(True, {}), lease=lease, actor="test"
+        )
 
 
 async def test_same_seed_learns_the_same(

@@ -67,6 +67,11 @@ def settings(tmp_path: Path) -> RetrainSettings:
         ("*/15 * * * *", "2026-11-22 00:15"),
         ("0 5 * * */2", "2026-11-22 05:00"),  # Sunday, Tuesday, Thursday, Saturday
         ("0 5 * 12 */2", "2026-12-01 05:00"),  # a Tuesday
+        ("0 5 * * tue-sat/2", "2026-11-24 05:00"),
+        ("0 5 * * MON-fri/3", "2026-11-23 05:00"),
+        ("0 5 * * sat-sun", "2026-11-22 05:00"),
+        ("0 5 1 sep-dec/2 *", "2027-09-01 05:00"),
+        ("0 5 1 Dec *", "2026-12-01 05:00"),
     ],
 )
 def test_cron_fires_as_crontab_would(expression: str, expected: str) -> None:
@@ -75,13 +80,29 @@ def test_cron_fires_as_crontab_would(expression: str, expected: str) -> None:
     assert f"{first:%Y-%m-%d %H:%M}" == expected
 
 
+def test_steps_after_a_range_of_weekdays_are_heeded() -> None:
+    fired = datetime(2026, 11, 23, 5, tzinfo=UTC)  # a Monday
+    again = cron_trigger("0 5 * * mon-fri/2", "UTC").get_next_fire_time(fired, fired)
+    assert f"{again:%a}" == "Wed"
+
+
 @pytest.mark.parametrize(
     "expression",
-    ["", "daily", "0 3 * *", "61 3 * * *", "0 3 * * 8", "0 3 * * 5-2", "a b c d e", "0 3 1 * 1"],
+    [
+        *("", "daily", "0 3 * *", "61 3 * * *", "0 3 * * 8", "0 3 * * 5-2", "a b c d e"),
+        *("0 3 1 * 1", "0 3 * * mon-fri/x", "0 3 * * 1/0", "0 3 * * monday", "0 3 * * sat-mon"),
+        *("0 3 1 january *", "0 3 31 2 *"),
+    ],
 )
 def test_what_is_no_cron_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError):
         cron_trigger(expression, "UTC")
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "../UTC", "/etc/localtime"])
+def test_what_is_no_time_zone_is_refused_in_words(name: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        cron_trigger("0 3 * * *", name)
 
 
 async def test_firing_without_enough_new_feedback_does_nothing(
@@ -90,7 +111,7 @@ async def test_firing_without_enough_new_feedback_does_nothing(
     said: list[str] = []
     await say(serving, base.digest, 1)
     await fire(serving, settings, FiringRules(minimum_feedback=2), said.append)
-    assert said == ["1 new pieces of feedback, 2 are needed: not now"]
+    assert said == ["1 new piece of feedback, 2 are needed: not now"]
     assert not settings.models.exists()
 
 

@@ -77,6 +77,15 @@ def test_mixture_is_a_vote_split_between_emotions() -> None:
     assert faces[0].votes.tolist() == [0.25, 0, 0, 0, 0.25, 0, 0]
 
 
+def test_confirmation_counts_once_where_nobody_silent_stands_behind_it() -> None:
+    confirmed = replace(SAID, kind="confirmation", emotion="happy")
+    assert voted_faces([confirmed])[0][0].votes.tolist() == [0, 0, 0, 2, 0, 0, 0]
+    asked = replace(confirmed, asked=True)
+    assert voted_faces([asked])[0][0].votes.tolist() == [0, 0, 0, 1, 0, 0, 0]
+    mixed = replace(confirmed, shares=(0, 0, 0, 0.75, 0.25, 0, 0))
+    assert voted_faces([mixed])[0][0].votes.tolist() == [0, 0, 0, 0.75, 0.25, 0, 0]
+
+
 def test_what_nobody_trusts_is_no_vote_and_no_face() -> None:
     other = replace(SAID, feedback_id=2, person_id=101, emotion="happy")
     alone = replace(SAID, feedback_id=3, face_id=8, face="other#1", person_id=102)
@@ -177,6 +186,16 @@ def test_somebody_the_version_was_trained_on_is_never_held_out() -> None:
     held = held_people(spoken)
     one = min(held)
     assert held_people(spoken, {one}) == held - {one}
+
+
+def test_face_that_was_trained_on_is_never_judged_on() -> None:
+    people = [(person, person) for person in range(40)]
+    held = min(held_people(people))
+    learnt_from = min({person for person, _ in people} - held_people(people))
+    # Whoever had spoken of it first took that back.
+    spoken = [*people, (held, "face"), (learnt_from, "face")]
+    assert sides(spoken)[-2:] == ["holdout", None]
+    assert sides(spoken, trained_faces=["face"])[-2:] == [None, "training"]
 
 
 def test_division_has_the_faces_of_both_sides_and_counts_what_is_unreadable() -> None:

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,11 +12,13 @@ from fer_model.emotions import EMOTIONS
 from fer_model.versions import read_version, shipped_version
 from train_cli.commands.options import (
     Device,
+    DryRun,
     Json,
     RuntimeName,
     Seed,
     expected_failures,
     messages,
+    print_line,
     results,
     runtime_named,
     torch_device,
@@ -37,9 +39,13 @@ from train_cli.pictures import confusion_picture
 from train_cli.preparing import SplitName
 from train_cli.progress import face_progress
 from train_cli.reports import classes_table, confusion_table, documents, figures_table
+from train_cli.retrain_report import counted
 from train_cli.served import served_logits
 from train_cli.splits import FaceSet, load_folder, load_split
 from train_cli.votes import read_votes
+
+REPORT: Final = "report.json"
+CONFUSION: Final = "confusion.png"
 
 
 def evaluate_command(
@@ -64,16 +70,19 @@ def evaluate_command(
         typer.Option("--flip/--no-flip", help="Average with the mirror image."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.json and confusion.png.")
+        Path | None,
+        typer.Option(help="Folder for report.json and confusion.png.", file_okay=False),
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="CSV with a row per face: its 7 + 7 probabilities.")
+        Path | None,
+        typer.Option(help="CSV with a row per face: its 7 + 7 probabilities.", dir_okay=False),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only N faces, evenly spread.", min=1)] = None,
     seed: Seed = 0,
     device: Device = "auto",
     runtime: RuntimeName = "auto",
     as_json: Json = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Measure accuracy, calibration and the distance to people on labelled faces.
 
@@ -100,9 +109,19 @@ def evaluate_command(
             ensemble_of_version(served.path) if served else ensemble_of_checkpoints(member or [])
         )
         judged_faces = _load(faces, split, name, votes, limit)
+        averaged = ensemble.flip if flip is None else flip
+        where = f"{split} {name}" if split else f"{faces}"
+        described = {
+            "model": ensemble.title,
+            "faces": where,
+            "flip": averaged,
+            "runtime": run_by if served else None,
+        }
+        if dry_run:
+            _print_plan(described, len(judged_faces), out, predictions, as_json)
+            return
         total = len(judged_faces) * len(ensemble.members)
         with face_progress(console, "reading faces", total) as on_faces:
-            averaged = ensemble.flip if flip is None else flip
             crops = judged_faces.crops
             logits = (
                 served_logits(served, crops, on_device, averaged, run_by, on_faces)
@@ -112,12 +131,7 @@ def evaluate_command(
         answers = answers_of(logits, ensemble.names, ensemble.calibrations)
         figures = judged(answers, judged_faces, seed)
         leak_free = judged_leak_free(answers, judged_faces, seed)
-        where = f"{split} {name}" if split else f"{faces}"
-        document = {
-            "model": ensemble.title,
-            "faces": where,
-            "flip": averaged,
-            "runtime": run_by if served else None,
+        document = described | {
             "figures": documents(figures),
             "leak_free": documents(leak_free),
         }
@@ -129,7 +143,7 @@ def evaluate_command(
         typer.echo(json.dumps(document))
         return
     page = results()
-    page.print(f"{ensemble.title} on {where}", soft_wrap=True)
+    print_line(page, f"{ensemble.title} on {where}")
     page.print(figures_table("as published" if leak_free else "figures", figures))
     if leak_free:
         page.print(figures_table("leak-free: no image identical to a training one", leak_free))
@@ -147,9 +161,28 @@ def _load(
     return load_split(split, name, limit)
 
 
+def _print_plan(
+    described: dict[str, Any],
+    count: int,
+    out: Path | None,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
+    report = [] if out is None else [out / REPORT, out / CONFUSION]
+    writes = [str(path) for path in (*report, predictions) if path is not None]
+    if as_json:
+        typer.echo(json.dumps(described | {"count": count, "writes": writes}))
+        return
+    typer.echo(
+        f"dry run: {described['model']} would be asked about {counted(count, 'face')} of "
+        f"{described['faces']} and {', '.join(writes) or 'nothing'} written"
+    )
+
+
 def _write_predictions(path: Path, faces: FaceSet, blend: Answers) -> None:
     heads = [f"{head}_{emotion}" for head in ("crowd", "label") for emotion in EMOTIONS]
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as handle:
             table = csv.writer(handle)
             table.writerow(("file", "label", *heads))
@@ -168,7 +201,7 @@ def _rounded(row: Sequence[float]) -> list[str]:
 def _write_report(out: Path, document: dict[str, Any], blend: Figures, title: str) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "report.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-        (out / "confusion.png").write_bytes(confusion_picture(blend, title))
+        (out / REPORT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        (out / CONFUSION).write_bytes(confusion_picture(blend, title))
     except OSError as error:
         raise RunRefused(f"{out} cannot be written: {error}") from error

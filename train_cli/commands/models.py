@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ import typer
 from rich.table import Table
 
 from store import versions
-from store.records import ModelEvent, ModelVersion
+from store.records import ModelEvent, ModelVersion, Verdict
 from train_cli.commands.database import (
     DEFAULT_DATABASE,
     DEFAULT_MODELS,
@@ -18,11 +19,22 @@ from train_cli.commands.database import (
     actor,
     run_to_end,
 )
-from train_cli.commands.options import DryRun, Json, results
+from train_cli.commands.options import DryRun, Json, print_line, results
+from train_cli.errors import PromotionRefused, reasons_in_words
 from train_cli.pruning import KEPT, Doomed, delete_doomed, doomed_versions
-from train_cli.registry import opened, promote, roll_back, short
+from train_cli.registry import (
+    Succession,
+    opened,
+    promote,
+    rehearse_promotion,
+    rehearse_rollback,
+    roll_back,
+    short,
+)
 
-models_app = typer.Typer(help="List, inspect, promote and roll back model versions.")
+models_app = typer.Typer(
+    help="List, inspect, promote, roll back and delete model versions.", no_args_is_help=True
+)
 
 HEADLINES: Final = frozenset(
     {
@@ -43,7 +55,10 @@ Digest = Annotated[str, typer.Argument(help="The digest, or enough of its beginn
 
 @models_app.command("list")
 def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False) -> None:
-    """List every version, newest first, with its main figures; `models show` has all."""
+    """List every version, newest first, with its main figures; `models show` has all.
+
+    Example: `train_cli models list`
+    """
     found = run_to_end(_listed(database))
     if as_json:
         typer.echo(json.dumps([_version_json(version) for version in found]))
@@ -65,17 +80,16 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
 def show_command(
     digest: Digest, database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
 ) -> None:
-    """Show one version: where it came from, what the gate said, and what happened to it."""
+    """Show one version: where it came from, what the gate said, and what happened to it.
+
+    Example: `train_cli models show 1f0c`
+    """
     version, events = run_to_end(_shown(database, digest))
     if as_json:
         document = _version_json(version) | {"events": [_event_json(event) for event in events]}
         typer.echo(json.dumps(document))
         return
-    console = results()
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
+    say = partial(print_line, results())
     say(f"{version.digest}  {_state(version)}")
     say(f"at {version.uri}")
     say(f"made {version.created_at:%Y-%m-%d %H:%M} UTC from {version.parent_digest or 'nothing'}")
@@ -103,15 +117,27 @@ def promote_command(
     ] = None,
     database: DatabaseUrl = DEFAULT_DATABASE,
     as_json: Json = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Make a version current; the bot picks it up without a restart."""
+    """Make a version current, if the gate passed it; the bot picks it up without a restart.
+
+    --dry-run says which version would give its place to it and what the gate says. Where it would
+    be refused it says why, with exit code 1.
+
+    Example: `train_cli models promote 1f0c --dry-run`
+
+    Example: `train_cli models promote 1f0c --override --reason "shown at the open day"`
+    """
     stated = (reason or "").strip() or None
     if override and stated is None:
         raise typer.BadParameter("an override needs a reason", param_hint="--reason")
     if reason is not None and not override:
         raise typer.BadParameter("a reason goes with --override", param_hint="--reason")
-    version = run_to_end(_promoted(database, digest, stated))
-    _print_current(version, as_json)
+    if not dry_run:
+        _print_current(run_to_end(_promoted(database, digest, stated)), as_json)
+        return
+    rehearsed = run_to_end(_rehearsed_promotion(database, digest, stated, as_json))
+    _print_rehearsed(rehearsed, f"; {_judged(rehearsed)}", as_json)
 
 
 @models_app.command("rollback")
@@ -119,12 +145,18 @@ def rollback_command(
     reason: Annotated[str, typer.Option(help="Why; recorded with your name.")],
     database: DatabaseUrl = DEFAULT_DATABASE,
     as_json: Json = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Make the version current again that the current one replaced."""
+    """Make the version current again that the current one replaced.
+
+    Example: `train_cli models rollback --reason "reads glasses as anger"`
+    """
     if not reason.strip():
         raise typer.BadParameter("it cannot be empty", param_hint="--reason")
-    version = run_to_end(_rolled_back(database, reason.strip()))
-    _print_current(version, as_json)
+    if not dry_run:
+        _print_current(run_to_end(_rolled_back(database, reason.strip())), as_json)
+        return
+    _print_rehearsed(run_to_end(_rehearsed_rollback(database, reason.strip())), "", as_json)
 
 
 @models_app.command("prune")
@@ -195,6 +227,54 @@ async def _promoted(url: str, prefix: str, reason: str | None) -> ModelVersion:
 async def _rolled_back(url: str, reason: str) -> ModelVersion:
     async with opened(url) as database:
         return await roll_back(database, actor=actor(), reason=reason)
+
+
+async def _rehearsed_promotion(
+    url: str, prefix: str, reason: str | None, as_json: bool
+) -> Succession:
+    """What a promotion would do; with `--json` the verdict is told where the gate refuses, too."""
+    async with opened(url) as database:
+        try:
+            return await rehearse_promotion(database, prefix, actor=actor(), override_reason=reason)
+        except PromotionRefused as error:
+            if as_json:
+                typer.echo(json.dumps(_rehearsed_json(error.digest, None, error.verdict)))
+            raise
+
+
+async def _rehearsed_rollback(url: str, reason: str) -> Succession:
+    async with opened(url) as database:
+        return await rehearse_rollback(database, actor=actor(), reason=reason)
+
+
+def _print_rehearsed(rehearsed: Succession, judged: str, as_json: bool) -> None:
+    version, replaced = rehearsed.version.digest, rehearsed.replaced.digest
+    if as_json:
+        typer.echo(json.dumps(_rehearsed_json(version, replaced, rehearsed.verdict)))
+    else:
+        typer.echo(
+            f"dry run: {short(version)} would become current in place of {short(replaced)}{judged}"
+        )
+
+
+def _rehearsed_json(version: str, replaced: str | None, verdict: Verdict | None) -> dict[str, Any]:
+    """What would become current; `replaces` is null where it would be refused."""
+    return {
+        "dry_run": True,
+        "version": version,
+        "replaces": replaced,
+        "refused": replaced is None,
+        "verdict": None if verdict is None else {**verdict.report, "passed": verdict.passed},
+    }
+
+
+def _judged(rehearsed: Succession) -> str:
+    """What the gate says of a promotion that would go ahead."""
+    if rehearsed.verdict is None:
+        return "that one is void, so the gate is not asked"
+    if rehearsed.verdict.passed:
+        return "the gate passed it"
+    return f"against the gate, which refuses it: {reasons_in_words(rehearsed.verdict)}"
 
 
 def _print_current(version: ModelVersion, as_json: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from fer_model.errors import FerModelError, RuntimeUnavailable
 from fer_model.runtimes import Runtime, chosen_runtime
 from store.errors import StoreError
-from train_cli.errors import EndedElsewhere, TrainingError
+from train_cli.errors import EndedElsewhere, TrainingError, in_one_line
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
@@ -48,6 +49,11 @@ def results() -> Console:
     return console if console.is_terminal else Console(width=_REPORT_WIDTH)
 
 
+def print_line(console: Console, line: str) -> None:
+    """Prints the line as it is: neither wrapped nor coloured, and brackets are no markup."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def expected_failures() -> Iterator[None]:
     """Turns a failure that its user can act on into one line on stderr and exit code 1."""
@@ -55,8 +61,8 @@ def expected_failures() -> Iterator[None]:
         yield
     except EndedElsewhere as error:
         raise typer.Exit(1) from error
-    except (TrainingError, FerModelError, StoreError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+    except (TrainingError, FerModelError, StoreError, SQLAlchemyError, OSError) as error:
+        typer.echo(f"error: {in_one_line(error)}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -15,6 +15,7 @@ from train_cli.commands.options import (
     Seed,
     expected_failures,
     messages,
+    print_line,
     results,
     runtime_named,
     torch_device,
@@ -53,7 +54,7 @@ def pack_command(
         ),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first N faces, to try things.")
+        int | None, typer.Option(help="Only N faces, evenly spread, to try things.", min=1)
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -106,4 +107,4 @@ def pack_command(
     page.print(calibration_table(heads, names))
     page.print(doubt_line(report), soft_wrap=True)
     where = f"{report.version.path}" if report.version else "dry run: nothing written"
-    page.print(f"{report.bytes / 1e6:.1f} MB, {where}", soft_wrap=True)
+    print_line(page, f"{report.bytes / 1e6:.1f} MB, {where}")

@@ -10,7 +10,15 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from train_cli.commands.options import DryRun, Json, Seed, expected_failures, messages, results
+from train_cli.commands.options import (
+    DryRun,
+    Json,
+    Seed,
+    expected_failures,
+    messages,
+    print_line,
+    results,
+)
 from train_cli.decisions import read_decisions
 from train_cli.preparing import Dropped, PreparationReport, SplitScheme, prepare
 from train_cli.progress import face_progress
@@ -86,7 +94,7 @@ def _print(page: Console, report: PreparationReport, dropped: Sequence[Dropped])
         for item in items[:_NAMED]:
             detail = item.reason.partition(": ")[2]
             named = f"{item.source} ({detail})" if detail else item.source
-            page.print(f"    {named}", highlight=False, markup=False, soft_wrap=True)
+            print_line(page, f"    {named}")
         if len(items) > _NAMED:
             page.print(f"    and {len(items) - _NAMED} more")
     if report.review is not None:

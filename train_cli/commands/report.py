@@ -14,6 +14,7 @@ from train_cli.commands.options import (
     Json,
     expected_failures,
     messages,
+    print_line,
     results,
     torch_device,
 )
@@ -88,4 +89,4 @@ def print_report(report: TrainingReport) -> None:
         page.print(table)
     page.print(mistakes_in_words(report), soft_wrap=True)
     where = report.run / FOLDER
-    page.print(f"best epoch {report.epoch}: {report.run / 'best'}; report: {where}", soft_wrap=True)
+    print_line(page, f"best epoch {report.epoch}: {report.run / 'best'}; report: {where}")

@@ -27,6 +27,7 @@ from train_cli.commands.options import (
     Seed,
     expected_failures,
     messages,
+    print_line,
     results,
     runtime_named,
     torch_device,
@@ -93,7 +94,7 @@ def retrain_command(
         lines.append(advice)
     console = results()
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 async def _planned(url: str) -> Plan:

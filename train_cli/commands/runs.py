@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from fer_model.runtimes import Runtime
@@ -13,16 +14,24 @@ from store import runs
 from store.records import Run
 from train_cli.changed_faces import changed_faces_sheet, finished_report
 from train_cli.commands.database import DEFAULT_DATABASE, DatabaseUrl, run_to_end
-from train_cli.commands.options import Json, ReportFolder, RuntimeName, messages, results
+from train_cli.commands.options import (
+    Json,
+    ReportFolder,
+    RuntimeName,
+    messages,
+    print_line,
+    results,
+)
 from train_cli.registry import opened, short
 from train_cli.retrain_page import FACES, write_page
 
 
 def runs_command(
     run_id: Annotated[
-        int | None, typer.Argument(help="One run; all of the latest without.")
+        int | None,
+        typer.Argument(help="A run to show; without, the latest are listed."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many are listed.", min=1)] = 20,
     report: ReportFolder = None,
     faces: Annotated[
         bool, typer.Option("--faces", help="With --report: also draw the faces that changed.")
@@ -71,7 +80,7 @@ async def _reported(url: str, run_id: int, folder: Path, faces: bool, runtime: R
     told = f"report: {folder}"
     if sheet is not None:
         told += f"; {FACES} shows people: delete it when you have looked"
-    messages().print(told, soft_wrap=True)
+    print_line(messages(), told)
 
 
 def _print_table(found: tuple[Run, ...]) -> None:
@@ -83,7 +92,7 @@ def _print_table(found: tuple[Run, ...]) -> None:
             run.state,
             f"{run.started_at:%Y-%m-%d %H:%M:%S}",
             "" if run.finished_at is None else _duration(run),
-            _outcome(run),
+            escape(_outcome(run)),
         )
     results().print(table)
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from store import schedules
@@ -29,6 +28,7 @@ from train_cli.commands.options import (
     RuntimeName,
     Seed,
     messages,
+    print_line,
     results,
     runtime_named,
     torch_device,
@@ -44,6 +44,7 @@ from train_cli.scheduling import (
     cron_trigger,
     fire,
     keep_schedule,
+    zone_named,
 )
 
 STUCK: Final = 70
@@ -55,7 +56,10 @@ _LEASE_S: Final = int(LEASE_DURATION.total_seconds())
 
 
 def schedule_command(
-    cron: Annotated[str, typer.Option(help="Five fields as in crontab(5).")] = "0 3 * * *",
+    cron: Annotated[
+        str,
+        typer.Option(help="Five fields: minute, hour, day, month, weekday; as in crontab(5)."),
+    ] = "0 3 * * *",
     timezone: Annotated[
         str | None, typer.Option(help="Of the five fields; this machine's by default.")
     ] = None,
@@ -115,11 +119,17 @@ def schedule_command(
 
     Any number of schedulers may share one database: a lease lets one of them work at a time.
 
-    Example: train_cli schedule --cron "0 3 * * *" --timezone Asia/Seoul --minimum-feedback 20
+    Example: `train_cli schedule --cron "0 3 * * *" --timezone Asia/Seoul --minimum-feedback 20`
+
+    Example: `train_cli schedule --status`
     """
     if status:
         _print_table(run_to_end(_known(database)))
         return
+    try:
+        zone_named(timezone)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--timezone") from error
     try:
         trigger = cron_trigger(cron, timezone, jitter)
     except ValueError as error:
@@ -161,7 +171,7 @@ async def _scheduled(
         loop.add_signal_handler(number, stop.set)
 
     def say(line: str) -> None:
-        _print(console, line)
+        print_line(console, line)
 
     async with opened(url) as database:
         heart = Heartbeat(database, this_process(), *written, rules.minimum_feedback)
@@ -187,7 +197,7 @@ async def _scheduled(
                 firing.outcome, candidate=firing.candidate, detail=firing.detail or firing.said
             )
 
-        say(f"scheduled: {trigger}")
+        say(f"scheduled: {' '.join(part for part in written if part)}")
         await keep_schedule(
             trigger, job, stop, say, first=first, misfire_grace=misfire_grace, beat=heart.beat
         )
@@ -233,7 +243,3 @@ def _outcome(schedule: Schedule) -> str:
 
 def _moment(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

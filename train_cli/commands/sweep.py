@@ -21,6 +21,7 @@ from train_cli.commands.options import (
     Seed,
     expected_failures,
     messages,
+    print_line,
     results,
     torch_device,
 )
@@ -264,8 +265,8 @@ def _report(
         page.print("no trial ran to its end")
         return
     found = verdict(best, noise) or "the default recipe itself"
-    page.print(f"best: trial {best.number} ({found}); weights: {best.folder / 'best'}")
-    page.print(f"figures and pictures: {out}", soft_wrap=True)
+    print_line(page, f"best: trial {best.number} ({found}); weights: {best.folder / 'best'}")
+    print_line(page, f"figures and pictures: {out}")
     page.print("its command:", soft_wrap=True)
     typer.echo(shlex.join(command))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from sqlalchemy import update
+from sqlalchemy import text, update
 from typer.testing import CliRunner
 
 from fer_model.uris import version_uri
@@ -20,7 +20,7 @@ from tests.train_cli.feedback_rows import copied_version, serve, write_small_ver
 from train_cli.cli import app
 from train_cli.registry import held_lease
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "verdict": {
         "passed": False,
         "reasons": ["too few faces"],
@@ -53,7 +53,7 @@ async def stock(url: str, base: ModelVersion, candidate: ModelVersion) -> None:
     await database.close()
 
 
-async def add(database: Database, path: Path, parent: str) -> None:
+async def add(database: Database, path: Path, parent: str, report: dict[str, Any] = REPORT) -> None:
     async with held_lease(database) as held, database.sessions.begin() as session:
         await versions.add_candidate(
             session,
@@ -61,7 +61,7 @@ async def add(database: Database, path: Path, parent: str) -> None:
             version_uri(path),
             parent_digest=parent,
             figures={"base.crowd_accuracy": 0.81, "base.another": 0.5},
-            report=REPORT,
+            report=report,
             feedback_ids=(),
             lease=held.lease,
             actor="test",
@@ -118,6 +118,106 @@ def test_override_is_recorded_with_its_reason_and_rollback_undoes_it(
     assert "✗ too few faces" in words
     back = answer("models", "rollback", "--reason", "demo over", url=stocked_url)
     assert back["digest"] == base.digest
+
+
+def test_a_dry_run_of_a_promotion_tells_the_gates_verdict_and_changes_nothing(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    base, candidate = shelf
+    before = answer("models", "show", candidate.digest, url=stocked_url)
+    promote = ("models", "promote", candidate.short, "--dry-run")
+    refused = call(*promote, url=stocked_url)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == call(*promote[:-1], url=stocked_url).stderr
+    told = call(*promote, "--json", url=stocked_url)
+    assert (told.exit_code, told.stderr) == (1, refused.stderr)
+    assert json.loads(told.stdout) == {
+        "dry_run": True,
+        "version": candidate.digest,
+        "replaces": None,
+        "refused": True,
+        "verdict": REPORT["verdict"],
+    }
+
+    override = (*promote, "--override", "--reason", "for a demo")
+    words = call(*override, url=stocked_url)
+    assert words.exit_code == 0
+    assert words.stdout == (
+        f"dry run: {candidate.short} would become current in place of {base.short}; "
+        "against the gate, which refuses it: too few faces\n"
+    )
+    document = answer(*override, url=stocked_url)
+    assert (document["replaces"], document["refused"]) == (base.digest, False)
+    assert document["verdict"]["passed"] is False
+    assert answer("models", "show", candidate.digest, url=stocked_url) == before
+
+
+def test_a_dry_run_of_a_promotion_that_the_gate_passed_says_so(
+    sqlite_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    async def stocked() -> None:
+        database = open_database(sqlite_url)
+        await serve(database, shelf[0].path)
+        passed = {"verdict": {"passed": True, "reasons": [], "checks": []}}
+        await add(database, shelf[1].path, shelf[0].digest, passed)
+        await database.close()
+
+    asyncio.run(stocked())
+    result = call("models", "promote", shelf[1].short, "--dry-run", url=sqlite_url)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith(f"in place of {shelf[0].short}; the gate passed it\n")
+
+
+def test_a_dry_run_of_a_rollback_names_both_versions_and_changes_nothing(
+    stocked_url: str, shelf: tuple[ModelVersion, ModelVersion]
+) -> None:
+    base, candidate = shelf
+    rollback = ("models", "rollback", "--reason", "demo over", "--dry-run")
+    refused = call(*rollback, url=stocked_url)
+    assert (refused.exit_code, "replaced no other" in refused.stderr) == (1, True)
+    why = ("--override", "--reason", "for a demo")
+    assert call("models", "promote", candidate.short, *why, url=stocked_url).exit_code == 0
+    assert call(*rollback, url=stocked_url).stdout == (
+        f"dry run: {base.short} would become current in place of {candidate.short}\n"
+    )
+    document = answer(*rollback, url=stocked_url)
+    assert (document["version"], document["replaces"]) == (base.digest, candidate.digest)
+    states = {v["digest"]: v["state"] for v in answer("models", "list", url=stocked_url)}
+    assert states[candidate.digest] == "current"
+
+
+def test_a_failing_database_is_one_line_that_quotes_no_rows(stocked_url: str) -> None:
+    async def spoil() -> None:
+        database = open_database(stocked_url)
+        async with database.sessions.begin() as session:
+            await session.execute(text("DROP TABLE model_events"))
+        await database.close()
+
+    asyncio.run(spoil())
+    result = call("models", "rollback", "--reason", "back", url=stocked_url)
+    assert result.exit_code == 1
+    assert result.stderr == "error: the database refused or did not answer (OperationalError)\n"
+
+
+def test_a_runs_error_is_shown_as_it_is(stocked_url: str) -> None:
+    async def fail() -> None:
+        database = open_database(stocked_url)
+        async with held_lease(database) as held, database.sessions.begin() as session:
+            run = await runs.start_run(session, "retrain", {}, lease=held.lease)
+            await runs.fail_run(session, run.run_id, "[/a] is gone")
+        await database.close()
+
+    asyncio.run(fail())
+    result = call("runs", url=stocked_url)
+    assert result.exit_code == 0, result.output
+    assert "[/a] is gone" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "show", "promote", "rollback", "prune"])
+def test_every_command_has_an_example(command: str) -> None:
+    told = CliRunner().invoke(app, ["models", command, "--help"])
+    assert told.exit_code == 0
+    assert "Example:" in told.stdout
 
 
 @pytest.mark.parametrize(

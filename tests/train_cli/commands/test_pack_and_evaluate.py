@@ -95,6 +95,37 @@ def test_a_version_is_evaluated_on_a_prepared_split(
     assert (tmp_path / "report" / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_dry_run_of_evaluation_says_what_it_would_read_and_write(
+    packed: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out, predictions = tmp_path / "report", tmp_path / "blends.csv"
+    options = ["--version", str(packed), "--out", str(out), "--predictions", str(predictions)]
+    evaluate = ["evaluate", "--split", str(prepared), *options, "--dry-run"]
+    result = runner.invoke(app, evaluate)
+    assert result.exit_code == 0, result.output
+    assert f"would be asked about 28 faces of {prepared} test" in result.stdout
+    document = json.loads(runner.invoke(app, [*evaluate, "--json"]).stdout)
+    written = [str(out / "report.json"), str(out / "confusion.png"), str(predictions)]
+    assert (document["count"], document["writes"]) == (28, written)
+    assert not out.exists()
+    assert not predictions.exists()
+    nothing = runner.invoke(app, ["evaluate", "--split", str(prepared), "--dry-run", *options[:2]])
+    assert nothing.stdout.endswith("and nothing written\n")
+    missing = ["--version", str(tmp_path / "none"), "--dry-run"]
+    assert runner.invoke(app, ["evaluate", "--split", str(prepared), *missing]).exit_code == 1
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    prepared: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for options in (("--out", str(file)), ("--predictions", str(tmp_path))):
+        result = runner.invoke(app, ["evaluate", "--split", str(prepared), *options])
+        assert result.exit_code == 2
+        assert options[0] in result.stderr
+
+
 def test_evaluation_agrees_with_what_packing_measured(
     packed: Path, prepared: Path, best: Path, tmp_path: Path
 ) -> None:
@@ -125,7 +156,7 @@ def test_a_labelled_folder_is_evaluated_with_votes_of_its_own(
 def test_predictions_have_a_row_per_face_with_fourteen_probabilities(
     packed: Path, prepared: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "predictions.csv"
+    path = tmp_path / "new" / "predictions.csv"
     options = ["--version", str(packed), "--predictions", str(path), "--name", "validation"]
     assert runner.invoke(app, ["evaluate", "--split", str(prepared), *options]).exit_code == 0
     with path.open(encoding="utf-8") as handle:

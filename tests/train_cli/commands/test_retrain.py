@@ -122,6 +122,8 @@ def test_a_void_version_that_serves_is_named_with_what_to_do(
     result = call(sqlite_url, tmp_path)
     assert result.exit_code == 0, result.output
     assert f"train_cli models promote {base.short}" in result.stdout
+    promote = ["models", "promote", base.short, "--dry-run", "--database", sqlite_url]
+    assert "that one is void, so the gate is not asked" in CliRunner().invoke(app, promote).stdout
 
 
 def test_missing_current_version_is_one_line_and_a_failed_run(

@@ -56,3 +56,10 @@ def test_no_cron_expression_is_bad_input(sqlite_url: str) -> None:
     result = CliRunner().invoke(app, ["schedule", "--cron", "daily", "--database", sqlite_url])
     assert result.exit_code == 2
     assert "five fields" in result.output
+
+
+def test_no_time_zone_is_bad_input_of_its_own_option(sqlite_url: str) -> None:
+    zone = ["--timezone", "Europe", "--database", sqlite_url]
+    result = CliRunner().invoke(app, ["schedule", *zone])
+    assert result.exit_code == 2
+    assert "Invalid value for --timezone" in result.output
