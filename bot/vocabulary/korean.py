@@ -12,10 +12,11 @@ _AS_THEY_ARE: Final = "ㅏㅓㅐㅔㅕ"
 _KEEP_THEIR_B: Final = "씹잡입뽑"
 # What follows a form of one syllable, by what it ends in.
 _AFTER_STEM: Final = (
-    *("고", "구", "네", "지", "기", "는", "다", "던", "거든", "습", "냐", "나", "군", "길", "면서"),
+    *("고", "구", "네", "지", "기", "는", "다", "던", "거든", "습", "냐", "군", "면서"),
     *("잖", "자나", "죠", "쥬", "제", "소", "슴", "심더", "구먼", "구만", "데이", "당께", "긴"),
 )
-_AFTER_DROPPED_L: Final = ("는", "네", "니", "시", "신")
+_AFTER_PAST: Final = ("요", "용", "여", "서", "도")
+_AFTER_DROPPED_L: Final = ("는", "네")
 _AFTER_N: Final = ("거", "것", "게", "건", "걸", "데", "듯", "다", "표정", "얼굴", "사람", "상태")
 
 
@@ -26,7 +27,8 @@ def conjugated(stem: str) -> frozenset[str]:
     beginning of other words ("울" in "울산").
     """
     before_eu, past = _before_eu(stem), _past(stem)
-    forms = {past, _closed(past, "ㅆ"), _closed(past, "ㅅ")} | _each(stem, _AFTER_STEM)
+    forms = _each(stem, _AFTER_STEM) | _each(past, _AFTER_PAST)
+    forms |= {_closed(past, "ㅆ"), _closed(past, "ㅅ")}
     if _final(before_eu) == " ":
         forms |= _each(_closed(before_eu, "ㄴ"), _AFTER_N) | {_closed(before_eu, "ㄴ") + "다"}
         forms |= {_closed(before_eu, "ㅂ") + "니다"} | _each(_closed(before_eu, "ㅁ"), ())

@@ -195,7 +195,7 @@ class Lexicon:
             if glued and ending is not None:
                 if not self._makes_another(key, tokens, start):
                     yield ending, length
-            elif word is not None and not (glued and length == 1):
+            elif word is not None and not (glued and _is_chance(word, tokens[start:][:length])):
                 yield word, length
             elif ending is not None and length > 1:
                 yield ending, length
@@ -206,7 +206,7 @@ class Lexicon:
         if "".join(ending) in self.short or not tokens[start - 1].starts:
             return False
         first = self.words.get((tokens[start - 1].text,))
-        return first is not None and first.can_be(Role.CONFIRM, Role.REJECT, Role.EMOTION)
+        return first is not None and first.can_be(*_JUDGING)
 
     def _mended(
         self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
@@ -273,6 +273,15 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
         if token.run in runs and _is_hangul(token.text):
             written[token.run] = written.get(token.run, "") + token.text
     return written
+
+
+def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
+    """Whether a word within a piece is its last letters, and perhaps the first of the next."""
+    crosses = any(token.starts for token in tokens)
+    return len(tokens) == 1 or (crosses and word.can_be(*_JUDGING))
+
+
+_JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
 
 def _is_kept(word: Word) -> bool:
