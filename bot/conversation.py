@@ -29,6 +29,7 @@ from bot.understanding import (
     Confirmation,
     Correction,
     FaceNamed,
+    FacesNamed,
     Meaning,
     Mixture,
     NotFeedback,
@@ -40,9 +41,11 @@ from bot.understanding import (
     understand,
     understand_of_two,
 )
+from bot.vocabulary.of_two import is_undecided
 from store import feedback, people, policy, questions, readings
 from store.emotions import EMOTIONS
 from store.errors import FeedbackUnknown, QuestionUnknown, ReadingUnknown
+from store.readings import face_of
 from store.records import (
     Feedback,
     FeedbackSource,
@@ -119,7 +122,13 @@ async def listen(
     else:
         meaning = understand(text, len(about.faces), (texts.language,))
     if question is not None:
+        if is_undecided(text):
+            await questions.answer_question(session, question.question_id, speaker.person_id)
+            return Heard((replies.undecided(texts),))
         return await _hear_answer(session, texts, speaker, about, meaning, question)
+    again = await _heard_before(session, texts, speaker, about, meaning)
+    if again is not None:
+        return again
     if replied_to is None and await _may_answer_forgetting(session, speaker, about, meaning):
         # Erasing takes a button, and a "yes" that was meant for it confirms no face.
         if meaning == Confirmation():
@@ -151,6 +160,10 @@ async def listen_again(
     if earlier:
         about = await readings.reading(session, earlier[0].reading_id)
         meaning = understand(text, len(about.faces), (texts.language,))
+        of_two = await questions.question_of_two(session, about.reading_id)
+        if of_two is not None and of_two.between is not None and not _parts(meaning):
+            # It answered that question perhaps: "the first", now "the second".
+            meaning = understand_of_two(text, of_two.between, len(about.faces), (texts.language,))
         return await _revise(session, texts, speaker, about, earlier, meaning)
     asked = await questions.open_question(session, speaker.chat_id, speaker.person_id)
     if asked is not None and asked.message == speaker.message:
@@ -180,33 +193,57 @@ async def hear(
         case FaceNamed(face):
             if not _exists(about, face):
                 return Heard((replies.face_unknown(texts, face, about, None),))
-            return Heard((await _doubt(session, texts, speaker, about, face, ()),))
+            if len(about.faces) == 1:
+                return Heard((await _doubt(session, texts, speaker, about, face, ()),))
+            await await_emotion(session, speaker, about, face)
+            return Heard((replies.face_named(texts, about, face),))
         case UnknownEmotion(word, face):
             if face is not None and not _exists(about, face):
                 return Heard((replies.face_unknown(texts, face, about, None),))
-            return Heard((replies.unknown_emotion(texts, word, about, face),))
+            known = face if face is not None else _only_face(about)
+            if known is not None:
+                await await_emotion(session, speaker, about, known)
+            return Heard((replies.unknown_emotion(texts, word, about, known),))
         case Unclear(emotions, face):
             return await _hear_unclear(session, texts, speaker, about, emotions, face)
-        case NotFeedback():
+        case NotFeedback() | FacesNamed():
             return Heard((replies.not_understood(texts),))
 
 
-async def choose_face(
-    session: AsyncSession, texts: Texts, person_id: int, question: Question, face: int
+async def choose_faces(
+    session: AsyncSession,
+    texts: Texts,
+    person_id: int,
+    question: Question,
+    faces: Sequence[int],
 ) -> Heard | None:
-    """Take a face as the answer to "which face?"; None where another was the answer before.
+    """Take faces as the answer to "which face?"; None where others were the answer before.
 
     Raises:
         ReadingUnknown: it was erased meanwhile.
     """
     about = await readings.reading(session, question.reading_id)
-    if not _exists(about, face):
-        return Heard((replies.face_unknown(texts, face, about, question),))
+    for face in faces:
+        if not _exists(about, face):
+            return Heard((replies.face_unknown(texts, face, about, question),))
     answers = await questions.answer_question(session, question.question_id, person_id)
-    if not answers and not await _was_answered_so(session, person_id, question, face):
+    if not answers and not await _was_answered_so(session, person_id, question, faces[-1]):
         return None
     asked_for = _speaker_of(question, person_id)
-    return await hear(session, texts, asked_for, about, _part_of(question, face))
+    parts = tuple(_part_of(question, face) for face in faces)
+    meant = parts[0] if len(parts) == 1 else Several(parts)
+    return await hear(session, texts, asked_for, about, meant)
+
+
+async def hear_thumbs_up(
+    session: AsyncSession, texts: Texts, speaker: Speaker, about: Reading
+) -> Heard:
+    """Take 👍 as agreement with the reading, but where it ends with a question as no answer."""
+    asked = await questions.question_of_two(session, about.reading_id)
+    if asked is None or asked.between is None or asked.answered_at is not None:
+        return await confirm_all(session, texts, speaker, about)
+    unclear = Unclear(asked.between, asked.face_number)
+    return await hear(session, texts, speaker, about, unclear)
 
 
 async def confirm_all(
@@ -369,12 +406,18 @@ async def _hear_answer(
     if question.reading_id != about.reading_id:
         return await hear(session, texts, speaker, about, meaning)
     if question.face_number is None:
-        if not isinstance(meaning, FaceNamed):
+        faces = _faces_named(meaning)
+        if not faces:
             return await hear(session, texts, speaker, about, meaning)
-        chosen = await choose_face(session, texts, speaker.person_id, question, meaning.face)
+        chosen = await choose_faces(session, texts, speaker.person_id, question, faces)
         return chosen or await hear(session, texts, speaker, about, meaning)
-    if isinstance(meaning, NotFeedback | FaceNamed | Several) or meaning.face is not None:
+    if (
+        isinstance(meaning, NotFeedback | FaceNamed | FacesNamed | Several)
+        or meaning.face is not None
+    ):
         return await hear(session, texts, speaker, about, meaning)
+    if question.kind == "which_emotion" and isinstance(meaning, Confirmation):
+        meaning = Unclear()  # "yes" to "what do you see instead?" agrees with nothing
     if len(about.faces) > 1 and question.between is not None:
         # Nobody's words made the bot ask, so other words are about whatever face they are about.
         named = _emotions_of(meaning)
@@ -385,6 +428,43 @@ async def _hear_answer(
     if heard.recorded:
         await questions.answer_question(session, question.question_id, speaker.person_id)
     return heard
+
+
+async def _heard_before(
+    session: AsyncSession, texts: Texts, speaker: Speaker, about: Reading, meaning: Meaning
+) -> Heard | None:
+    """Say again what a mere answer was noted as: it answered a question that is closed since.
+
+    So it is where the acknowledgement had failed and the update is worked on once more, and where
+    somebody says it twice. None where it is heard for the first time.
+    """
+    if _parts(meaning):
+        return None
+    said = await feedback.feedback_of_reading(session, about.reading_id, speaker.person_id)
+    same = [one for one in said if one.message is not None and one.message == speaker.message]
+    faces = _faces_named(meaning)
+    if not same and faces:
+        closed = await questions.latest_question(session, speaker.chat_id, speaker.person_id)
+        asked = None if closed is None or closed.kind != "which_face" else closed.message
+        same = [one for one in said if one.face_number in faces and one.message == asked]
+        same = same if asked is not None else []
+    if not same:
+        return None
+    recorded = tuple(
+        Recorded(one, face_of(about, one.face_number), None, repeated=True, first=False)
+        for one in same
+    )
+    return Heard((replies.noted(texts, recorded, about),), recorded, about)
+
+
+def _faces_named(meaning: Meaning) -> tuple[int, ...]:
+    match meaning:
+        case FaceNamed(face):
+            return (face,)
+        case FacesNamed(faces):
+            return faces
+        case _:
+            return ()
 
 
 def _emotions_of(meaning: Meaning) -> set[str]:
@@ -591,7 +671,7 @@ async def _revise(
         for one in standing
         if one.face_number not in named
     ]
-    dropped = tuple(replies.undone(texts, done) for done in taken_back)
+    dropped = tuple(replies.undone(texts, done, about) for done in taken_back)
     return replace(heard, replies=(*heard.replies, *dropped))
 
 

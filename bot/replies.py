@@ -244,16 +244,21 @@ def noted(texts: Texts, recorded: Sequence[Recorded], reading: Reading) -> Reply
     return Reply(_lines(lines[:MOST_LINES]), _keyboard(*_rows(undos, 3)))
 
 
-def undone(texts: Texts, done: Undone) -> Reply:
+def undone(texts: Texts, done: Undone, reading: Reading) -> Reply:
     """What the undo did: undone, undone already, or superseded."""
     said = done.feedback
+    alone = len(reading.faces) == 1
     match done.outcome:
         case "undone":
             emotion = _said(texts, said) if said.emotion is not None else Html("")
+            if alone:
+                return Reply(texts.html("undone_alone", emotion=emotion))
             return Reply(texts.html("undone", face=said.face_number, emotion=emotion))
         case "already_undone":
             return Reply(texts.html("already_undone"))
         case "superseded":
+            if alone:
+                return Reply(texts.html("superseded_alone"))
             return Reply(texts.html("superseded", face=said.face_number))
 
 
@@ -290,6 +295,17 @@ def did_you_mean(texts: Texts, reading: Reading, face: int, emotions: Sequence[s
         text = texts.html("did_you_mean_face", face=face)
     offered = list(dict.fromkeys((*emotions, *EMOTIONS)))
     return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, offered)))
+
+
+def face_named(texts: Texts, reading: Reading, face: int) -> Reply:
+    """Asks what a face of several shows, which was named and nothing else; with the emotions."""
+    text = texts.html("face_named", face=face)
+    return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, EMOTIONS)))
+
+
+def undecided(texts: Texts) -> Reply:
+    """The person cannot tell what the bot asked, which is all right."""
+    return Reply(texts.html("undecided"))
 
 
 def unknown_emotion(texts: Texts, word: str, reading: Reading, face: int | None) -> Reply:
@@ -423,9 +439,10 @@ def start(texts: Texts) -> Reply:
     return Reply(texts.html("start"))
 
 
-def help_(texts: Texts, *, admin: bool) -> Reply:
-    """`/help`: what one can say and do."""
-    text = texts.html("help", emotions=_all_emotions(texts))
+def help_(texts: Texts, *, admin: bool, asking: bool = True) -> Reply:
+    """`/help`: what one can say and do, and whether the bot asks of its own accord."""
+    asks = texts.html("help_asking") if asking else Html("")
+    text = texts.html("help", emotions=_all_emotions(texts), asking=asks)
     return Reply(_lines([text, texts.html("help_admin")], apart=True) if admin else text)
 
 

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         base_url: The Bot API's address up to the token, Telegram's own by default.
         base_file_url: Likewise for downloads.
         languages: In which the menu of commands is offered; the first is for everybody else.
+        asking: Whether the bot asks, now and then, which of two emotions a face is closer to.
         device: Where the networks run.
         runtime: What runs the networks there; `auto` is the fastest at equal accuracy.
         threads: How many threads torch may use; unset leaves it to torch.
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     languages: Annotated[tuple[Language, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=("en", "ko"), min_length=1
     )
+    asking: bool = True
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     runtime: Literal[
         "auto", "torch", "torch-bf16", "torch-fp16", "torch-compiled", "openvino", "openvino-bf16"

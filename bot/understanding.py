@@ -8,10 +8,11 @@ always allowed. The words are in `bot/vocabulary/`, one TOML file per language.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from bot.vocabulary.lexicon import LANGUAGES, Lexicon, Role, Word, lexicon, normalised
-from bot.vocabulary.of_two import choice_in, without_closer
+from bot.vocabulary.of_two import after_neither, choice_in, without_closer
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ class FaceNamed:
 
 
 @dataclass(frozen=True)
+class FacesNamed:
+    """Nothing but several faces: "1 and 2", "both"."""
+
+    faces: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class UnknownEmotion:
     """A correction to something that is none of the seven: "wrong, she is bored"."""
 
@@ -95,7 +103,9 @@ class NotFeedback:
 
 
 Part: TypeAlias = Correction | Confirmation | Rejection | Mixture
-Meaning: TypeAlias = Part | Several | FaceNamed | UnknownEmotion | Unclear | NotFeedback
+Meaning: TypeAlias = (
+    Part | Several | FaceNamed | FacesNamed | UnknownEmotion | Unclear | NotFeedback
+)
 _PARTS: Final = (Correction, Confirmation, Rejection, Mixture)
 
 
@@ -119,7 +129,7 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
     """
     if len(text) > LONGEST_TEXT:
         return NotFeedback()
-    plain = normalised(text)
+    plain = _RANGE.sub(_written_out, normalised(text))
     if len(plain) > LONGEST_TEXT:  # one character may stand for eighteen
         return NotFeedback()
     preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
@@ -144,7 +154,9 @@ def understand_of_two(
 
     "The second" of a single face is the second emotion; "yes" is no answer, and asked about.
     """
-    match choice_in(text) if len(text) <= LONGEST_TEXT else None:
+    if len(text) > LONGEST_TEXT:
+        return NotFeedback()
+    match choice_in(text):
         case "first":
             return Correction(between[0])
         case "second":
@@ -153,13 +165,35 @@ def understand_of_two(
             return Mixture(between, (0.5, 0.5))
         case "neither":
             return Rejection()
+    instead = after_neither(text)
+    if instead:
+        return _instead(understand(instead, face_count, languages), between)
     meaning = understand(without_closer(text), face_count, languages)
     match meaning:
-        case FaceNamed(place) if face_count == 1 and place <= len(between):
+        case FaceNamed(place) | Confirmation(int(place)) if face_count == 1 and place <= 2:
             return Correction(between[place - 1])
+        case Confirmation(int()) if not any(letter.isdecimal() for letter in text):
+            return Unclear(between)  # "yes, the first": the first face, or the first emotion?
         case Confirmation(None):
             return Unclear(between)
     return meaning
+
+
+def _instead(meaning: Meaning, between: tuple[str, str]) -> Meaning:
+    """What was named after "neither", if it is neither."""
+    named = _emotions_of(meaning)
+    if not set(named).isdisjoint(between):
+        return Unclear(named)
+    return Rejection() if isinstance(meaning, NotFeedback | Confirmation) else meaning
+
+
+_RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
+
+
+def _written_out(faces: re.Match[str]) -> str:
+    """Faces from one to another, "1-3", as the list that it stands for."""
+    first, last = int(faces[1]), int(faces[2])
+    return ", ".join(map(str, range(first, last + 1))) if first < last else faces[0]
 
 
 def _heard(text: str, face_count: int | None, *, mend: bool) -> "dict[str, _Understood]":
@@ -172,7 +206,8 @@ def _agreed(heard: Sequence[Meaning]) -> Meaning:
     if len(meanings) <= 1:
         return meanings[0] if meanings else NotFeedback()
     named = [emotion for meaning in meanings for emotion in _emotions_of(meaning)]
-    return Unclear(tuple(dict.fromkeys(named)))
+    faces = {getattr(meaning, "face", None) for meaning in meanings}
+    return Unclear(tuple(dict.fromkeys(named)), faces.pop() if len(faces) == 1 else None)
 
 
 def _emotions_of(meaning: Meaning) -> tuple[str, ...]:
@@ -231,7 +266,7 @@ def _question(words: Lexicon, text: str, last: str, face_count: int | None) -> M
     softened = any(text.endswith(ending) for ending in words.softened)
     said = words.read(_QUESTION.sub(" ", text) if softened else last)
     meaning = _judged(said, face_count)
-    if isinstance(meaning, NotFeedback | FaceNamed):
+    if isinstance(meaning, NotFeedback | FaceNamed | FacesNamed):
         return NotFeedback()
     return Unclear(tuple(dict.fromkeys(word.value for word in said if _names(word))))
 
@@ -241,6 +276,7 @@ class _Clause:
     """What has been said so far about some faces, while it is being read."""
 
     faces: list[int] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)
     named: list[str] = field(default_factory=list)
     pictured: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
@@ -249,6 +285,8 @@ class _Clause:
     halves: int = 0
     joined: int = 0
     is_ordered: bool = False
+    is_limited: bool = False
+    is_of_another: bool = False
     confirms: bool = False
     confirms_by_emoji: bool = False
     rejects: bool = False
@@ -276,7 +314,16 @@ def _judged(said: Sequence[Word], face_count: int | None) -> Meaning:
     if any(word.can_be(Role.UNKNOWN) for word in said):
         return _unknown_emotion(said) or _half_understood(said)
     clauses = _clauses(said, face_count, of_photo)
-    return NotFeedback() if clauses is None else _combined(clauses)
+    meaning = NotFeedback() if clauses is None else _combined(clauses)
+    if isinstance(meaning, FacesNamed) and not _lists_faces(meaning.faces, face_count):
+        return NotFeedback()
+    return meaning
+
+
+def _lists_faces(faces: Sequence[int], face_count: int | None) -> bool:
+    """Whether numbers are a list of faces, and no time, score or countdown."""
+    rising = all(one < other for one, other in pairwise(faces))
+    return rising and (face_count is None or faces[-1] <= face_count)
 
 
 def _asks(said: Sequence[Word]) -> bool:
@@ -371,6 +418,9 @@ class _Listener:
         word, following = self.said[at], _at(self.said, at + 1)
         self.clause.is_unclear |= word.can_be(Role.DOUBT)
         self.clause.has_talk |= word.can_be(Role.TALK)
+        if word.can_be(Role.BUT, Role.LITTLE):
+            # "Yes, but a bit sad": neither the blend nor sad.
+            self.clause.is_limited |= self.clause.confirms
         if word.can_be(Role.BREAK, Role.BUT):
             self._pause()
         elif at in self.shares:
@@ -442,6 +492,7 @@ class _Listener:
             self.clause.denied.append(word.value)
             self.denied_last, self.denies = True, False
         elif word.can_be(Role.EMOTION):
+            self.clause.is_unclear |= self.clause.is_of_another
             self.clause.named.append(word.value)
         else:
             self.clause.pictured.append(word.value)
@@ -545,7 +596,12 @@ def _add_faces(clause: _Clause, word: Word, following: Word | None, face_count: 
         face: int | None = int(word.value)
     else:
         face = _at_position(word.value, face_count)
-    if face is None or (not clause.faces and following is not None and following.plural):
+    # "Two are sad", "the two on the left": how many there are, or which one?
+    counts = following is not None and (
+        (following.plural and not clause.faces)
+        or (word.can_be(Role.NUMBER) and following.can_be(Role.POSITION))
+    )
+    if face is None or counts:
         clause.is_unclear = True
     else:
         clause.faces.append(face)
@@ -563,6 +619,10 @@ def _at_position(position: str, face_count: int | None) -> int | None:
 def _describe(clause: _Clause, word: Word, following: Word | None) -> None:
     is_before = following.can_be if following is not None else lambda *_: False
     clause.is_described |= word.can_be(Role.BE, Role.LOOK)
+    if word.can_be(Role.THIRD, Role.PEOPLE):
+        # "He is sad and she is happy" mixes nothing.
+        clause.is_of_another |= bool(clause.named) and word.text not in clause.subjects
+        clause.subjects.add(word.text)
     clause.about_people |= word.can_be(Role.PEOPLE)
     # "I look sad" tells of the face; "I am sad" perhaps only of me.
     clause.by_self |= word.can_be(Role.SELF) and not is_before(Role.LOOK)
@@ -587,7 +647,7 @@ def _combined(clauses: Sequence[_Clause]) -> Meaning:
         faces: Sequence[int | None] = clause.faces or [None]
         if isinstance(meaning, _PARTS):
             meanings += [replace(meaning, face=face) for face in faces]
-        elif isinstance(meaning, FaceNamed) and len(clauses) > 1:
+        elif isinstance(meaning, FaceNamed | FacesNamed) and len(clauses) > 1:
             meanings.append(Unclear())
         else:
             meanings.append(meaning)
@@ -622,6 +682,7 @@ def _meaning(clause: _Clause) -> Meaning:
         or (clause.confirms and not {*clause.pictured} <= {*clause.named, "happy"})
         or (len(named) > 1 and mixture is None)
         or (len(named) == 1 and _has_part(clause))
+        or (clause.is_limited and bool(clause.named) and not clause.faces)
         or not set(named).isdisjoint(clause.denied)
         or (bool(pictured) and not clause.named and clause.by_self)
     )
@@ -639,9 +700,9 @@ def _meaning(clause: _Clause) -> Meaning:
         if clause.about_people or clause.halves:
             return Unclear((), face)
         return Rejection(face) if clause.rejects else Confirmation(face)
-    if face is not None and not clause.is_described:
-        return FaceNamed(face)
-    return NotFeedback()
+    if not clause.faces or clause.is_described:
+        return NotFeedback()
+    return FaceNamed(face) if face is not None else FacesNamed(tuple(clause.faces))
 
 
 def _has_part(clause: _Clause) -> bool:

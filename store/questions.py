@@ -5,6 +5,7 @@ from typing import cast
 
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from store.asking import POLICY, AskingPolicy, Past, doubt_of, doubt_to_ask
 from store.clock import moment
@@ -112,13 +113,21 @@ async def asked_of(
 ) -> tuple[PastQuestion, ...]:
     """Return the questions of two that count for the person's budget, newest first.
 
-    Any word about the face since it was asked is an answer, also one that was taken back; that the
-    question was closed is none, for a later question closes it as well.
+    Any word about the face since it was asked is an answer, also one that was taken back, and one
+    that made the bot ask on, as "neither" does. That the question was closed is none, for a later
+    photo's question closes it as well.
     """
-    answered = exists().where(
+    spoken = exists().where(
         FeedbackRow.person_id == QuestionRow.person_id,
         FeedbackRow.created_at >= QuestionRow.created_at,
         FeedbackRow.face_id == FaceRow.id,
+    )
+    later = aliased(QuestionRow)
+    asked_on = exists().where(
+        later.person_id == QuestionRow.person_id,
+        later.reading_id == QuestionRow.reading_id,
+        later.face_number == QuestionRow.face_number,
+        later.id > QuestionRow.id,
     )
     of_person = (
         select(QuestionRow.id)
@@ -127,7 +136,7 @@ async def asked_of(
     )
     recent = QuestionRow.created_at > moment(now) - policy.rest
     rows = await session.execute(
-        select(QuestionRow.created_at, answered)
+        select(QuestionRow.created_at, or_(spoken, asked_on))
         .join(
             FaceRow,
             and_(
@@ -162,6 +171,18 @@ async def open_question(
     if not rows or rows[0].created_at < moment(now) - LONGEST_WAIT:
         return None
     return _record(rows[0])
+
+
+async def latest_question(session: AsyncSession, chat_id: int, person_id: int) -> Question | None:
+    """Return what the person was asked last in this chat, answered or not."""
+    row = await session.scalar(
+        select(QuestionRow)
+        .where(QuestionRow.chat_id == chat_id, QuestionRow.person_id == person_id)
+        .order_by(QuestionRow.id.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return None if row is None else _record(row)
 
 
 async def question(session: AsyncSession, question_id: int, person_id: int) -> Question:

@@ -3,10 +3,11 @@
 What is trained is the blend that will be served, calibration included, so that the members share
 the error between them. The frozen lower layers are run once per copy of a face (`LowerLayers`); a
 step then costs the last stage alone (`learn_cached`). Three things hold the rest in place: batch
-normalisation keeps its statistics, weights are pulled back to where they started (L2-SP, Li et al.
-2018), and on other faces the ensemble is asked to answer as it did (learning without forgetting, Li
-and Hoiem 2016): base faces where there are some (dark experience replay, Buzzega et al. 2020),
-mixtures of the feedback's own faces where there are none. Knows neither files nor the database.
+normalisation keeps its statistics, weights are pulled back a little to where they started (L2-SP,
+Li et al. 2018), and on other faces the ensemble is asked to answer as it did (learning without
+forgetting, Li and Hoiem 2016): base faces where there are some (dark experience replay, Buzzega et
+al. 2020), mixtures of the feedback's own faces where there are none. Knows neither files nor the
+database.
 """
 
 import copy
@@ -53,7 +54,8 @@ class LearningSettings:
         batch_size: Feedback faces a step; as many to keep stand beside them.
         learning_rate: Its peak; cosine decay to zero.
         momentum: Nesterov's.
-        pull: L2 towards the starting weights, the weight of half the squared distance.
+        pull: L2 towards the starting weights, the weight of half the squared distance; past the
+            momentum, so that 0.01 takes back a thousandth of the way.
         keep: Weight of answering as before on the faces to keep.
         seed: Of every random draw.
     """

@@ -14,6 +14,7 @@ from bot.handlers.addressed import ADDRESSED
 from bot.handlers.downloads import IMAGE_DOCUMENT
 
 SENT = filters.UpdateType.MESSAGE & ADDRESSED
+# What somebody forwards are somebody else's words, and no feedback.
 EDITED = filters.UpdateType.EDITED_MESSAGE & ADDRESSED
 PHOTO = filters.PHOTO | IMAGE_DOCUMENT
 
@@ -34,7 +35,7 @@ def register(application: FeelbackApplication) -> None:
     add(CommandHandler("review", review.review, SENT))
     add(MessageHandler(SENT & filters.COMMAND, commands.unknown))
     add(MessageHandler((SENT | EDITED) & PHOTO, photos.read_photo))
-    add(MessageHandler(SENT & filters.TEXT, feedback.hear_text))
+    add(MessageHandler(SENT & filters.TEXT & ~filters.FORWARDED, feedback.hear_text))
     add(MessageHandler(EDITED & filters.TEXT, feedback.hear_edit))
     add(MessageHandler(SENT & ~filters.StatusUpdate.ALL, others.explain))
     add(CallbackQueryHandler(presses.press))

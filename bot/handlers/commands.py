@@ -24,7 +24,9 @@ async def help_(update: Update, context: Context) -> None:
     user = update.effective_user
     if user is not None:
         _, texts = await greet(context, user)
-        await _answer(update, context, replies.help_(texts, admin=is_admin(context, user)))
+        asking = context.services.settings.asking
+        reply = replies.help_(texts, admin=is_admin(context, user), asking=asking)
+        await _answer(update, context, reply)
 
 
 async def privacy(update: Update, context: Context) -> None:

@@ -125,7 +125,7 @@ async def _look(
             ),
         )
         asked = await questions.question_of_two(session, reading.reading_id)
-        if known is None and asked is None:
+        if known is None and asked is None and context.services.settings.asking:
             asked = await questions.ask_about_doubt(session, reading)
     return _Seen(reading, texts_for(context, person), content, refused, asked)
 

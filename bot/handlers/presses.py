@@ -253,7 +253,9 @@ async def _choose_face(pressed: Press, question_id: int, face: int) -> Toast:
     async with pressed.context.services.database.sessions.begin() as session:
         person_id = pressed.person.person_id
         question = await questions.question(session, question_id, person_id)
-        heard = await conversation.choose_face(session, pressed.texts, person_id, question, face)
+        heard = await conversation.choose_faces(
+            session, pressed.texts, person_id, question, (face,)
+        )
     if heard is None:
         await pressed.replace_keyboard(None)
         return replies.stale_button(pressed.texts)
@@ -268,8 +270,9 @@ async def _undo(pressed: Press, feedback_id: int) -> Toast:
     """
     async with pressed.context.services.database.sessions.begin() as session:
         done = await feedback.undo_feedback(session, feedback_id, pressed.person.person_id)
+        about = await readings.reading(session, done.feedback.reading_id)
     await empty_log(pressed.context)  # a face may have been deleted with it
-    reply = replies.undone(pressed.texts, done)
+    reply = replies.undone(pressed.texts, done, about)
     if done.outcome == "superseded" or not _is_offered(pressed.message, pressed.query.data, done):
         return reply
     await pressed.answer()

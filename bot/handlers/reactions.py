@@ -38,7 +38,7 @@ async def hear_reaction(update: Update, context: Context) -> None:
         person = await meet(session, user)
         texts = texts_for(context, person)
         if ReactionEmoji.THUMBS_UP in added:
-            heard = await conversation.confirm_all(session, texts, speaker, about)
+            heard = await conversation.hear_thumbs_up(session, texts, speaker, about)
         elif ReactionEmoji.THUMBS_DOWN in added:
             heard = await conversation.hear(session, texts, speaker, about, Rejection())
         elif ReactionEmoji.THUMBS_UP in removed:
@@ -48,7 +48,7 @@ async def hear_reaction(update: Update, context: Context) -> None:
                 for one in said
                 if one.source == "reaction" and one.kind == "confirmation"
             ]
-            heard = Heard(tuple(replies.undone(texts, done) for done in undone))
+            heard = Heard(tuple(replies.undone(texts, done, about) for done in undone))
         else:
             return
     await tell(context, person, texts, heard, chat_id, reaction.message_id)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final, TypeAlias
 
@@ -199,6 +199,9 @@ class Lexicon:
 
     def _guess(self, written: str) -> Word | None:
         """The one emotion that is written nearly so; None where none is, or two are."""
+        # In Arabic nearly every letter less or more makes another word.
+        if unicodedata.name(written[0], "").startswith("ARABIC") or written in _never_slips():
+            return None
         form = unicodedata.normalize("NFD", written)
         near = {
             mood.emotion for mood in self.moods.get(form[0], ()) if _is_misspelt(form, mood.written)
@@ -233,7 +236,8 @@ _HELD: Final = 3  # times a letter stands in a row before it was held down
 _MOST_MENDED: Final = 2
 _SHORTEST_MISSPELT: Final = 5
 _LONGEST_MISSPELT: Final = 12  # syllables of one piece
-_LONG: Final = 9
+_LONG: Final = 8  # letters, from which on one may be wrong
+_VERY_LONG: Final = 11  # letters, from which on there may be two slips
 _PUNCTUATION: Final = frozenset(",.;:!\n、。!…~-–—()\"“”#=*/'[]«»・।،؛|>+&•@×`‘<¡")
 
 
@@ -254,15 +258,16 @@ def _is_misspelt(written: str, known: str) -> bool:
     """Whether it is the same word with a slip of the fingers.
 
     One letter too many, too few, or two swapped; two slips, or a wrong letter, in a long word
-    only: in a short one that makes another word ("angel" is not "anger").
+    only: in a short one that makes another word ("angel" is not "anger"). The last letter is right:
+    there endings differ ("please" is not "pleased"). So is the first.
     """
-    if min(len(written), len(known)) < _SHORTEST_MISSPELT:
+    if min(len(written), len(known)) < _SHORTEST_MISSPELT or written[-1] != known[-1]:
         return False
-    slips = 1 if len(known) < _LONG else 2
+    slips = 1 if len(known) < _VERY_LONG else 2
     if OSA.distance(written, known, score_cutoff=slips) > slips:
         return False
     replaced = len(written) == len(known) and sorted(written) != sorted(known)
-    return not replaced or len(known) >= _LONG - 1
+    return not replaced or len(known) >= _LONG
 
 
 def _shortened(token: str, times: int) -> str:
@@ -370,6 +375,13 @@ def lexicon(language: str) -> Lexicon:
     """The lexicon of one of `LANGUAGES`."""
     borrowed = {} if language == BORROWED else _read(BORROWED)["emotions"]
     return build(_read(language), _read("emoji"), borrowed)
+
+
+@cache
+def _never_slips() -> frozenset[str]:
+    """Words of all languages that are nearly an emotion of one, and are meant as they stand."""
+    listed = (_read(code).get("slips", {}).get("never", ()) for code in LANGUAGES)
+    return frozenset(normalised(word) for words in listed for word in words)
 
 
 def build(

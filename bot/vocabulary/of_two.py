@@ -1,4 +1,4 @@
-"""Answers to "is it closer to A or to B?" in twelve languages; the words are in `of_two.toml`."""
+"""Answers to the bot's questions in twelve languages; the words are in `of_two.toml`."""
 
 import re
 import tomllib
@@ -17,12 +17,18 @@ _CHOICES: Final[tuple[Choice, ...]] = ("first", "second", "both", "neither")
 _MARKS: Final = re.compile("[^\\w?\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MARK}]+")
 
 
+_PART: Final = re.compile("([^,.;:!\n\u2013\u2014\u3001\u3002]+)[,.;:!\n\u2013\u2014\u3001\u3002]+")
+_END: Final = re.compile("[!.\\s]+$")
+
+
 @dataclass(frozen=True)
 class OfTwo:
     """The phrases of all languages, as they are compared: whole answers, and how one may begin."""
 
     answers: Mapping[str, Choice]
     closer: tuple[str, ...]
+    neither_but: tuple[str, ...]
+    undecided: frozenset[str]
 
 
 def choice_in(text: str) -> Choice | None:
@@ -31,12 +37,28 @@ def choice_in(text: str) -> Choice | None:
 
 
 def without_closer(text: str) -> str:
-    """A text without the "closer to" that it begins with."""
+    """A text without the "closer to" that it begins with, and without a cry at its end."""
     plain = normalised(text)
     for phrase in of_two().closer:
+        plain = plain.removeprefix(phrase)
+    return _END.sub("", plain).strip() or text
+
+
+def after_neither(text: str) -> str:
+    """What follows the "neither" that a text begins with: "it's sad"; empty where nothing does."""
+    plain = normalised(text)
+    for phrase in of_two().neither_but:
         if plain.startswith(phrase):
-            return plain[len(phrase) :].strip() or text
-    return text
+            return plain[len(phrase) :].strip()
+    begins = _PART.match(plain)
+    if begins is None or choice_in(begins[1]) != "neither":
+        return ""
+    return plain[begins.end() :].strip()
+
+
+def is_undecided(text: str) -> bool:
+    """Whether a whole text says that one cannot tell: "I don't know"."""
+    return _plain(text) in of_two().undecided
 
 
 @cache
@@ -49,13 +71,24 @@ def of_two() -> OfTwo:
     content = resources.files("bot.vocabulary").joinpath("of_two.toml").read_text(encoding="utf-8")
     answers: dict[str, Choice] = {}
     closer: set[str] = set()
+    neither_but: set[str] = set()
+    undecided: set[str] = set()
     for language, lists in tomllib.loads(content).items():
         for choice in _CHOICES:
             for phrase in lists[choice]:
                 if answers.setdefault(_plain(phrase), choice) != choice:
                     raise ValueError(f"of_two.toml: {phrase!r} ({language}) means two things")
         closer |= {normalised(phrase) for phrase in lists["closer"]}
-    return OfTwo(answers, tuple(sorted(closer, key=len, reverse=True)))
+        neither_but |= {normalised(phrase) for phrase in lists.get("neither_but", ())}
+        undecided |= {_plain(phrase) for phrase in lists["undecided"]}
+    if both := undecided & answers.keys():
+        raise ValueError(f"of_two.toml: {both} say one of two, and that one cannot tell")
+    return OfTwo(
+        answers,
+        tuple(sorted(closer, key=len, reverse=True)),
+        tuple(sorted(neither_but, key=len, reverse=True)),
+        frozenset(undecided),
+    )
 
 
 def _plain(text: str) -> str:

@@ -182,3 +182,68 @@ async def test_a_later_photo_is_what_is_spoken_about(database: Database, texts: 
     await say(database, texts, "sad")
     assert await said(database, about) == []
     assert await said(database, later) == [(1, "correction", "sad")]
+
+
+async def test_neither_with_what_it_is_instead_is_recorded(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, TIE)
+    await say(database, texts, "neither, it's sad")
+    assert await said(database, about) == [(1, "correction", "sad")]
+
+
+async def test_neither_of_several_faces_does_not_correct_them_all(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, HAPPY, TIE)
+    await say(database, texts, "둘 다 아니야, 슬퍼")
+    assert await said(database, about) == []
+
+
+async def test_who_cannot_tell_is_thanked_and_not_asked_again(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, TIE)
+    heard = await say(database, texts, "I don't know")
+    assert heard.replies[0].text == "That’s all right, thank you for looking."
+    assert not await is_waiting(database, about)
+    assert await said(database, about) == []
+
+
+@pytest.mark.parametrize("first", ["the first", "both", "surprise"])
+async def test_an_answer_may_be_edited_into_the_other(
+    database: Database, texts: Texts, first: str
+) -> None:
+    about = await read(database, TIE)
+    await say(database, texts, first)
+    async with database.sessions.begin() as session:
+        edit = Speaker(ADA, ADA, "edit", 2)
+        await conversation.listen_again(session, texts, edit, "the second")
+    assert await said(database, about) == [(1, "correction", "surprise")]
+
+
+@pytest.mark.parametrize("text", ["the second", "both"])
+async def test_an_answer_heard_again_is_acknowledged_again(
+    database: Database, texts: Texts, text: str
+) -> None:
+    about = await read(database, TIE)
+    await say(database, texts, text)
+    before = await said(database, about)
+    heard = await say(database, texts, text)
+    assert "already" in heard.replies[0].text
+    assert await said(database, about) == before
+
+
+async def test_thumbs_up_to_a_question_of_two_is_no_answer(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, HAPPY, TIE)
+    ada = Speaker(ADA, ADA, "reaction")
+    async with database.sessions.begin() as session:
+        heard = await conversation.hear_thumbs_up(session, texts, ada, about)
+    assert "talking about face 2" in heard.replies[0].text
+    assert await said(database, about) == []
+    await say(database, texts, "2 is sad")
+    async with database.sessions.begin() as session:
+        await conversation.hear_thumbs_up(session, texts, ada, about)
+    assert await said(database, about) == [(1, "confirmation", "happy"), (2, "correction", "sad")]

@@ -90,7 +90,7 @@ async def test_a_kept_face_is_reviewed_and_its_rejected_correction_counts_for_no
             card = await admin.next_message(timeout=60)
             assert "1 piece of feedback waits for review" in card.text
             assert answer.text.partition("\n")[0].partition(" ")[2] in card.text
-            assert "somebody said: 60 % sad, 40 % angry" in card.text
+            assert "somebody said: 60% sad, 40% angry" in card.text
             shown = Image.open(io.BytesIO(await admin.download(card)))
             assert max(shown.size) == 1280
             await admin.press(card, "❌ Reject")
@@ -277,7 +277,7 @@ async def test_a_mixture_is_recorded_with_its_shares_and_said_back(
     assert await said_shares(database, about) == [tuple(shares.get(name, 0.0) for name in EMOTIONS)]
     (reply,) = heard.replies
     for name, share in shares.items():
-        assert f"{round(100 * share)} % {texts.emotion(name)}" in reply.text
+        assert f"{round(100 * share)}% {texts.emotion(name)}" in reply.text
 
 
 async def test_a_mixture_in_which_the_reading_leads_is_not_said_back_as_the_reading(
@@ -286,7 +286,7 @@ async def test_a_mixture_in_which_the_reading_leads_is_not_said_back_as_the_read
     about = await read(database, faces=1)
     heard = await tell(database, texts, "60% happy 40% sad")
     assert await said(database, about) == [(1, "happy")]
-    assert "60 % happy, 40 % sad" in heard.replies[0].text
+    assert "60% happy, 40% sad" in heard.replies[0].text
 
 
 async def test_several_faces_may_have_a_mixture_among_them(
@@ -345,3 +345,75 @@ async def test_an_emotion_named_after_forgetmes_question_is_about_the_face(
         await people.ask_to_forget(session, ADA)
         await conversation.listen(session, texts, by_message(2), "sad")
     assert await said(database, about) == [(1, "sad")]
+
+
+@pytest.mark.parametrize("yes", ["yes", "right", "👍"])
+async def test_a_yes_to_what_do_you_see_agrees_with_nothing(
+    database: Database, texts: Texts, yes: str
+) -> None:
+    about = await read(database, faces=1)
+    for first in ("I am sad", "wrong", "bored"):
+        async with database.sessions.begin() as session:
+            await conversation.listen(session, texts, by_message(2), first)
+            (asked,) = (await conversation.listen(session, texts, by_message(3), yes)).replies
+        assert "what do you see in it?" in asked.text
+    assert await said(database, about) == []
+
+
+@pytest.mark.parametrize("both", ["both", "1 and 2", "1, 2", "둘 다"])
+async def test_which_face_may_be_answered_by_several(
+    database: Database, texts: Texts, both: str
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "sad")
+        await conversation.listen(session, texts, by_message(3), both)
+    assert await said(database, about) == [(1, "sad"), (2, "sad")]
+
+
+async def test_a_face_of_several_named_alone_is_asked_about_and_then_meant(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        (asked,) = (await conversation.listen(session, texts, by_message(2), "2")).replies
+        await conversation.listen(session, texts, by_message(3), "sad")
+    assert asked.text == "What do you see in face 2?"
+    assert await said(database, about) == [(2, "sad")]
+
+
+async def test_an_emotion_after_one_that_is_none_of_the_seven_is_about_the_same_face(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "2 is bored")
+        await conversation.listen(session, texts, by_message(3), "sad")
+    assert await said(database, about) == [(2, "sad")]
+
+
+@pytest.mark.parametrize("question", ["wrong", "bored", "I am sad"])
+async def test_who_cannot_tell_is_let_be(database: Database, texts: Texts, question: str) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), question)
+        heard = await conversation.listen(session, texts, by_message(3), "I don’t know")
+        assert await questions.open_question(session, ADA, ADA) is None
+    assert heard.replies == (replies.undecided(texts),)
+    assert await said(database, about) == []
+
+
+async def test_an_answer_heard_again_says_what_it_was_noted_as(
+    database: Database, texts: Texts
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "sad")
+    for _ in range(2):  # the acknowledgement had failed
+        async with database.sessions.begin() as session:
+            heard = await conversation.listen(session, texts, by_message(3), "2")
+    assert heard.replies[0].text == "Face 2 is noted as <b>sad</b> already."
+    assert await said(database, about) == [(2, "sad")]
+    async with database.sessions.begin() as session:
+        (asked,) = (await conversation.listen(session, texts, by_message(4), "1")).replies
+    assert asked.text == "What do you see in face 1?"

@@ -148,7 +148,7 @@ def test_question_of_two_is_the_last_line_of_the_words() -> None:
     last = said.splitlines()[-1]
     assert last == "You can help me with this one: is it closer to 😢 sad or to 😐 neutral?"
     said = plain(replies.reading_reply(KO, reading([FOUR]), asked=of_two(1)))
-    last = "이 얼굴은 도움이 필요해요. 😢 슬픔에 더 가깝나요, 😐 무표정에 더 가깝나요?"
+    last = "저도 헷갈려서 여쭤봐요. 이 얼굴은 😢 슬픔에 더 가깝나요, 😐 무표정에 더 가깝나요?"
     assert said.splitlines()[-1] == last
 
 
@@ -339,8 +339,14 @@ def test_feedback_on_a_hundred_faces_fits_into_a_message(texts: Texts) -> None:
 @pytest.mark.parametrize("outcome", ["undone", "already_undone", "superseded"])
 def test_undo_says_what_it_did(outcome: str) -> None:
     done = Undone(feedback("sad", 2), outcome)  # type: ignore[arg-type]
-    words = {"undone": "face 2 (sad)", "already_undone": "already", "superseded": "newer word"}
-    assert words[outcome] in plain(replies.undone(EN, done))
+    words = {"undone": "face 2 (sad)", "already_undone": "already", "superseded": "about face 2"}
+    assert words[outcome] in plain(replies.undone(EN, done, reading([SURE, SURE])))
+
+
+@pytest.mark.parametrize("outcome", ["undone", "already_undone", "superseded"])
+def test_undo_numbers_no_face_where_there_is_one(outcome: str) -> None:
+    done = Undone(feedback("sad", 1), outcome)  # type: ignore[arg-type]
+    assert "face" not in plain(replies.undone(EN, done, reading([SURE])))
 
 
 def test_which_face_offers_each_and_repeats_the_emotion() -> None:
@@ -564,7 +570,7 @@ def test_statistics_say_how_many_readings_got_no_feedback() -> None:
     said = plain(replies.statistics_reply(EN, numbers, 7))
     assert "The last 7 days" in said
     assert "20 photos with 31 faces, by 1 person" in said
-    assert "Agreement: 60 %, of the 5 with feedback; 15 got none." in said
+    assert "Agreement: 60%, of the 5 with feedback; 15 got none." in said
     assert "340 ms" in said
     assert "1.2 s" in said
     assert "0123456789ab\n" in said
@@ -611,7 +617,7 @@ def test_review_tells_agreement_and_mixtures_apart() -> None:
     agreed = replace(ITEM, kind="confirmation", emotion="happy")
     assert "somebody agreed: happy" in plain(replies.review_reply(EN, agreed, 1))
     mixture = replace(agreed, shares=(0.0, 0.0, 0.4, 0.6, 0.0, 0.0, 0.0))
-    assert "somebody said: 60 % happy, 40 % afraid" in plain(replies.review_reply(EN, mixture, 1))
+    assert "somebody said: 60% happy, 40% afraid" in plain(replies.review_reply(EN, mixture, 1))
 
 
 @BOTH

@@ -46,6 +46,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("FEELBACK_DATABASE_URL", "mysql://somewhere/db", "SQLite or PostgreSQL"),
         ("FEELBACK_DATABASE_URL", "sqlite://", "must name a file"),
         ("FEELBACK_BASE_URL", "localhost:8081", "http://"),
+        ("FEELBACK_ASKING", "seldom", "boolean"),
         ("FEELBACK_DEVICE", "tpu", "'cuda'"),
         ("FEELBACK_RUNTIME", "tensorrt", "'openvino'"),
         ("FEELBACK_THREADS", "0", "greater than or equal to 1"),

@@ -8,6 +8,7 @@ from bot.understanding import (
     Confirmation,
     Correction,
     FaceNamed,
+    FacesNamed,
     Meaning,
     Mixture,
     NotFeedback,
@@ -482,6 +483,17 @@ def test_every_language_is_understood_whatever_the_person_set(language: str) -> 
     assert understand("아니, 슬퍼", 1, [language]) == Correction("sad")
 
 
+@pytest.mark.parametrize("text", ["1 and 3", "1, 3", "1 & 3", "1번 3번"])
+def test_several_faces_may_be_named_by_themselves(text: str) -> None:
+    assert understand(text, 3) == FacesNamed((1, 3))
+    assert understand(text, 2) == NotFeedback()
+
+
+def test_all_and_both_name_faces() -> None:
+    assert understand("both", 2) == understand("all", 2) == FacesNamed((1, 2))
+    assert understand("both") == NotFeedback()
+
+
 def test_positions_need_the_number_of_faces() -> None:
     assert understand("the last one is sad", None) == Unclear(("sad",))
     assert understand("the last one is sad", 5) == Correction("sad", 5)
@@ -540,6 +552,67 @@ def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
     finally:
         sys.setprofile(None)
     assert steps < MOST_CALLS
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *["please", "client", "decade", "impossible", "started", "spider", "remote"],
+        *["hasta", "pasado", "freunde", "pleine", "décidé", "caminho", "расстояние", "السيد"],
+        *["tentang", "노란", "series"],
+    ],
+)
+def test_a_word_that_is_nearly_an_emotion_is_none(word: str) -> None:
+    assert understand(word, 1) == NotFeedback()
+
+
+@pytest.mark.parametrize("word", ["ah", "bravo", "bad", "brave", "hai", "simon"])
+def test_what_says_yes_or_names_an_emotion_in_some_languages_only_is_asked_about(word: str) -> None:
+    assert isinstance(understand(word, 1), Unclear)
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [("angrey", "angry"), ("surpised", "surprise"), ("dissgusted", "disgust"), ("anrgy", "angry")],
+)
+def test_a_slip_inside_a_word_is_let_go(text: str, emotion: str) -> None:
+    assert understand(text, 1) == Correction(emotion)
+
+
+@pytest.mark.parametrize("text", ["1-3 are sad", "1 to 3 sad", "1~3번 슬픔", "1-2-3 sad"])
+def test_a_range_is_every_face_in_it(text: str) -> None:
+    faces = tuple(Correction("sad", face) for face in (1, 2, 3))
+    assert understand(text, 4) == Several(faces)
+
+
+def test_a_range_that_is_none_stays_as_it_is() -> None:
+    assert understand("60-40 sad angry") == Mixture(("sad", "angry"), (0.6, 0.4))
+    assert understand("1-sad 2-happy", 2) == Several((Correction("sad", 1), Correction("happy", 2)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["the three on the left are sad", "two on the right are sad"],
+        *["yes, but a bit sad", "yes, but sad", "correct, but also a bit sad", "맞는데 조금 슬퍼"],
+    ],
+)
+def test_what_can_be_taken_in_two_ways_is_asked_about(text: str) -> None:
+    assert understand(text, 4) == Unclear(("sad",))
+
+
+def test_two_people_are_no_mixture() -> None:
+    assert understand("he's sad and she's happy", 1) == Unclear(("sad", "happy"))
+    assert understand("the man is sad and the woman is happy", 2) == Unclear(("sad", "happy"))
+    assert understand("he is sad and he is angry", 1) == Mixture(("sad", "angry"), (0.5, 0.5))
+
+
+def test_where_languages_differ_about_one_face_that_face_is_asked_about() -> None:
+    assert understand("2 no", 3) == Unclear((), 2)
+
+
+def test_at_all_is_no_target() -> None:
+    assert understand("she's not angry at all") == Rejection(denied="angry")
 
 
 def test_what_two_languages_take_differently_is_asked_about() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bot.understanding import (
     LONGEST_TEXT,
+    Confirmation,
     Correction,
     FaceNamed,
     Meaning,
@@ -14,11 +15,12 @@ from bot.understanding import (
     NotFeedback,
     Rejection,
     Unclear,
+    UnknownEmotion,
     understand,
     understand_of_two,
 )
 from bot.vocabulary.lexicon import LANGUAGES
-from bot.vocabulary.of_two import choice_in
+from bot.vocabulary.of_two import choice_in, is_undecided
 
 TWO = ("fear", "surprise")
 FEAR, SURPRISE = Correction("fear"), Correction("surprise")
@@ -43,7 +45,18 @@ BOTH, NEITHER = Mixture(TWO, (0.5, 0.5)), Rejection()
         ("none of them", NEITHER),
         ("no", NEITHER),
         ("sad", Correction("sad")),
-        ("neither, it's sad", Unclear(("sad",))),
+        ("neither, it's sad", Correction("sad")),
+        ("Neither. She is half sad half angry", Mixture(("sad", "angry"), (0.5, 0.5))),
+        ("neither, bored", UnknownEmotion("bored")),
+        ("neither, sorry", NEITHER),
+        ("neither, fear", Unclear(("fear",))),
+        ("neither afraid nor surprised", NEITHER),
+        ("surprise!", SURPRISE),
+        ("yes, the first", FEAR),
+        ("i think it's the second one", SURPRISE),
+        ("둘 다 아니야, 슬퍼", Correction("sad")),
+        ("둘 다 아니고 슬픔", Correction("sad")),
+        ("후자에 더 가까워요", SURPRISE),
         ("yes", Unclear(TWO)),
         ("closer to fear?", NotFeedback()),
         ("both?", NotFeedback()),
@@ -71,6 +84,17 @@ def test_a_number_is_a_face_where_there_are_several() -> None:
     assert understand_of_two("the first one", TWO, 2, ("en",)) == FaceNamed(1)
 
 
+def test_a_yes_to_an_order_among_several_faces_is_asked_about() -> None:
+    assert understand_of_two("yes, the first", TWO, 2) == Unclear(TWO)
+    assert understand_of_two("1 is right", TWO, 2) == Confirmation(1)
+
+
+@pytest.mark.parametrize("text", ["I don’t know", "idk", "Not sure.", "잘 모르겠어요", "не знаю"])
+def test_that_one_cannot_tell_is_known(text: str) -> None:
+    assert is_undecided(text)
+    assert not is_undecided(f"{text} but sad")
+
+
 def test_there_is_no_third_of_two() -> None:
     assert understand_of_two("3", TWO, 1, ("en",)) == FaceNamed(3)
 
@@ -81,10 +105,12 @@ def test_a_long_story_is_no_answer() -> None:
 
 def test_every_language_has_every_answer_and_none_means_two_things() -> None:
     text = resources.files("bot.vocabulary").joinpath("of_two.toml").read_text(encoding="utf-8")
-    lists = tomllib.loads(text)
-    assert set(lists) == {code for code in LANGUAGES if code != "emoji"}
-    for answers in lists.values():
-        assert set(answers) == {"first", "second", "both", "neither", "closer"}
+    languages = tomllib.loads(text)
+    assert set(languages) == {code for code in LANGUAGES if code != "emoji"}
+    for answers in languages.values():
+        lists = {"first", "second", "both", "neither", "closer", "undecided"}
+        assert set(answers) - {"neither_but"} == lists
+        assert all(is_undecided(phrase) for phrase in answers["undecided"])
         for choice in ("first", "second", "both", "neither"):
             assert answers[choice]
             assert {choice_in(phrase) for phrase in answers[choice]} == {choice}

@@ -150,6 +150,29 @@ async def test_any_word_about_the_face_is_an_answer_also_one_taken_back(known: D
     assert await past(known) == (PastQuestion(NOON, True),)
 
 
+async def ask_on(database: Database, about: Reading, face: int, now: datetime) -> None:
+    """Ask what a face shows, as after "neither"."""
+    async with database.sessions.begin() as session:
+        await questions.ask_question(
+            session,
+            person_id=MINA,
+            chat_id=MINA,
+            reading_id=about.reading_id,
+            kind="which_emotion",
+            source="button",
+            face_number=face,
+            now=now,
+        )
+
+
+async def test_neither_is_an_answer_also_if_nothing_is_named_then(known: Database) -> None:
+    about, _ = await read(known, crowds=[blend("happy"), TIE])
+    await ask_on(known, about, 1, NOON)
+    assert await past(known) == (PastQuestion(NOON, False),)
+    await ask_on(known, about, 2, NOON)
+    assert await past(known) == (PastQuestion(NOON, True),)
+
+
 async def test_a_question_closed_by_a_later_one_was_not_answered(known: Database) -> None:
     first, _ = await read(known)
     _, second = await read(known, NOON + 2 * DAY)

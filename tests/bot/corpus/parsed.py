@@ -6,6 +6,7 @@ from bot.understanding import (
     Confirmation,
     Correction,
     FaceNamed,
+    FacesNamed,
     Meaning,
     Mixture,
     NotFeedback,
@@ -32,7 +33,7 @@ def notation_of(meaning: Meaning) -> str:
             return "; ".join(map(_part, parts))
         case FaceNamed(face):
             return f"face {face}"
-        case NotFeedback():
+        case NotFeedback() | FacesNamed():  # several faces answer "which face?", and nothing else
             return "none"
         case _:
             return "ask"

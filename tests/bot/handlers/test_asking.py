@@ -5,7 +5,7 @@ import pytest
 from bot.playground import ChatMessage, Fault, Person, Playground
 from fer_model import Reading
 from store.tables import QuestionRow
-from tests.bot.conftest import RunningBot
+from tests.bot.conftest import RunBot, RunningBot
 from tests.bot.fakes import HAPPY, FakeRecognizer, reading
 from tests.bot.handlers.conftest import (
     quiet,
@@ -148,3 +148,16 @@ async def test_asked_in_korean(bot: RunningBot, minji: Person, recognizer: FakeR
     assert answer.text.endswith("😨 두려움에 더 가깝나요, 😮 놀람에 더 가깝나요?")
     await minji.send_text("둘 다 아니에요")
     assert "그럼 어떤 감정으로" in (await minji.next_message()).text
+
+
+async def test_nothing_is_asked_where_the_operator_turned_it_off(
+    playground: Playground, running_bot: RunBot, ada: Person, recognizer: FakeRecognizer
+) -> None:
+    async with running_bot(playground, recognizer, asking=False) as bot:
+        await send_and_read(ada)
+        recognizer.answer = doubtful()
+        _, answer = await send_and_read(ada)
+        assert answer.text.endswith("Is that right?")
+        assert await rows(bot, QuestionRow) == []
+        await ada.send_text("/help")
+        assert "I ask you" not in (await ada.next_message()).text

@@ -21,9 +21,9 @@ async def test_an_administrator_gets_the_numbers_and_a_chart(
     assert answer.has_photo
     assert "3 photos with 4 faces, by 2 people" in answer.text
     assert "0 confirmed, 1 corrected" in answer.text
-    assert "Agreement: 0 %, of the 1 with feedback; 2 got none." in answer.text
+    assert "Agreement: 0%, of the 1 with feedback; 2 got none." in answer.text
     assert VERSION[:12] in answer.text
-    assert "(95 %)" in answer.text
+    assert "(95%)" in answer.text
 
 
 async def test_an_administrator_is_told_of_the_scheduler(bot: RunningBot, admin: Person) -> None:
