@@ -32,7 +32,8 @@ class Database:
 
     `sessions` is for transactions that may write: on SQLite they take the write lock when they
     begin (BEGIN IMMEDIATE), because one that first reads and then writes can be refused with
-    "database is locked" without any waiting. `readers` is for those that only read.
+    "database is locked" without any waiting. `readers` is for those that only read: on either
+    database all that one of them reads is of one moment.
     """
 
     url: URL
@@ -90,6 +91,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        reading = {SQLITE_BEGIN: "BEGIN DEFERRED"}
     else:
         try:
             engine = create_async_engine(
@@ -99,7 +101,8 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
             raise DatabaseUrlInvalid(
                 "PostgreSQL needs a package that is not installed: pip install asyncpg"
             ) from error
-    read_engine = engine.execution_options(**{SQLITE_BEGIN: "BEGIN DEFERRED"})
+        reading = {"isolation_level": "REPEATABLE READ"}
+    read_engine = engine.execution_options(**reading)
     return Database(
         url=parsed,
         engine=engine,

@@ -124,7 +124,7 @@ class VersionUnknown(StoreError):
 
 
 class VersionNotPromotable(StoreError):
-    """The version is current already, or was rejected."""
+    """The version is current already, was rejected, or may not stand in for the current one."""
 
 
 class VersionVoid(VersionNotPromotable):

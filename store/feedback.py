@@ -61,7 +61,7 @@ async def record_feedback(
     if isinstance(may_speak(person_id, about), Refused):
         raise NotYourReading("This reading is somebody else's.")
     face = face_of(about, face_number)
-    await _lock_face(session, face.face_id)
+    await lock_face(session, face.face_id)
     top = top_emotion(face.crowd)
     said = emotion or (top if mixture is None else _largest(mixture, top))
     kind: FeedbackKind = "confirmation" if said == top else "correction"
@@ -111,7 +111,7 @@ async def undo_feedback(
     found = await feedback(session, feedback_id)
     if found.person_id != person_id:
         raise NotYourFeedback("Somebody else gave this feedback.")
-    await _lock_face(session, found.face_id)
+    await lock_face(session, found.face_id)
     row = await session.get_one(FeedbackRow, feedback_id, populate_existing=True)
     if not row.active:
         successor = await session.scalar(
@@ -323,6 +323,17 @@ def trainable(columns: Select[*Columns]) -> Select[*Columns]:
     )
 
 
+def is_spoken_about() -> ColumnElement[bool]:
+    """Whether anything stands of what was said about a row of faces."""
+    return exists().where(FeedbackRow.face_id == FaceRow.id, FeedbackRow.active)
+
+
+async def lock_face(session: AsyncSession, face_id: int) -> None:
+    """Let nobody else speak about the face, or keep its crop, before the transaction ends."""
+    # SQLite transactions are alone anyway.
+    await session.execute(select(FaceRow.id).where(FaceRow.id == face_id).with_for_update())
+
+
 def _joined(*conditions: ColumnElement[bool]) -> Select[FeedbackRow, str, int]:
     return (
         select(FeedbackRow, FaceRow.reading_id, FaceRow.number)
@@ -337,11 +348,6 @@ async def _records(
 ) -> Sequence[Feedback]:
     rows = await session.execute(query.execution_options(populate_existing=True))
     return [_feedback(row, reading_id, number) for row, reading_id, number in rows]
-
-
-async def _lock_face(session: AsyncSession, face_id: int) -> None:
-    # One writer per face at a time; SQLite transactions are alone anyway.
-    await session.execute(select(FaceRow.id).where(FaceRow.id == face_id).with_for_update())
 
 
 async def _has_spoken(session: AsyncSession, person_id: int) -> bool:
@@ -359,11 +365,9 @@ async def _active_row(session: AsyncSession, face_id: int, person_id: int) -> Fe
 
 
 async def _drop_unneeded_crop(session: AsyncSession, face_id: int) -> None:
-    spoken_about = await session.scalar(
-        select(FeedbackRow.id).where(FeedbackRow.face_id == face_id, FeedbackRow.active).limit(1)
-    )
-    if spoken_about is None:
-        face = await session.get_one(FaceRow, face_id)
+    unneeded = select(FaceRow).where(FaceRow.id == face_id, ~is_spoken_about())
+    face = await session.scalar(unneeded)
+    if face is not None:
         face.crop = None
         face.crop_landmarks = None
         face.crop_consented_at = None

@@ -12,6 +12,7 @@ from typing import cast
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.batches import batches
 from store.tables import (
     FaceRow,
     FeedbackRow,
@@ -25,7 +26,8 @@ async def void_versions_of(session: AsyncSession, person_id: int, at: datetime) 
     """Mark the versions trained on the person's feedback or faces, and all that descend from them.
 
     Return how many there are whose files were not deleted yet. Call it before the person's rows go:
-    it locks the person, so that a version that is being registered comes wholly before or after.
+    it locks the person and the versions, so that one that is being registered, trained on the
+    person or descending from what was, comes wholly before or after.
     """
     await session.execute(
         select(PersonRow.person_id).where(PersonRow.person_id == person_id).with_for_update()
@@ -37,14 +39,16 @@ async def void_versions_of(session: AsyncSession, person_id: int, at: datetime) 
         .where(or_(FeedbackRow.person_id == person_id, FaceRow.person_id == person_id))
         .distinct()
     )
-    void = await _with_descendants(session, set(trained_on))
-    if not void:
-        return 0
-    await session.execute(
-        update(ModelVersionRow)
-        .where(ModelVersionRow.digest.in_(void), ModelVersionRow.person_erased_at.is_(None))
-        .values(person_erased_at=at)
-    )
+    void: set[str] = set()
+    found = await _with_descendants(session, set(trained_on))
+    while found != void:  # a child may have been registered while this waited for its parent
+        void = found
+        await session.execute(
+            update(ModelVersionRow)
+            .where(ModelVersionRow.digest.in_(void), ModelVersionRow.person_erased_at.is_(None))
+            .values(person_erased_at=at)
+        )
+        found = await _with_descendants(session, void)
     kept = select(func.count()).where(
         ModelVersionRow.digest.in_(void), ModelVersionRow.deleted_at.is_(None)
     )
@@ -56,24 +60,29 @@ async def erased_meanwhile(session: AsyncSession, feedback_ids: set[int]) -> boo
 
     Their rows are locked until the transaction ends: nobody is erased in between.
     """
-    query = (
-        select(FeedbackRow.id, FeedbackRow.person_id, FaceRow.person_id)
-        .join(FaceRow, FaceRow.id == FeedbackRow.face_id)
-        .where(FeedbackRow.id.in_(feedback_ids))
-    )
-    found = (await session.execute(query)).all()
-    people = {person for _, giver, owner in found for person in (giver, owner)}
-    consents = await session.execute(
-        select(PersonRow.person_id, PersonRow.consent)
-        .where(PersonRow.person_id.in_(people))
-        .order_by(PersonRow.person_id)
-        .with_for_update(read=True)
-        .execution_options(populate_existing=True)
-    )
-    if any(consent == "withdrawn" for _, consent in consents.all()):
-        return True
-    standing = await session.scalars(select(FeedbackRow.id).where(FeedbackRow.id.in_(feedback_ids)))
-    return set(standing) != feedback_ids
+    people: set[int] = set()
+    for ids in batches(feedback_ids):
+        concerned = await session.execute(
+            select(FeedbackRow.person_id, FaceRow.person_id)
+            .join(FaceRow, FaceRow.id == FeedbackRow.face_id)
+            .where(FeedbackRow.id.in_(ids))
+        )
+        people.update(person for giver, owner in concerned for person in (giver, owner))
+    consents: set[str] = set()
+    for ids in batches(people):
+        consents.update(
+            await session.scalars(
+                select(PersonRow.consent)
+                .where(PersonRow.person_id.in_(ids))
+                .order_by(PersonRow.person_id)
+                .with_for_update(read=True)
+            )
+        )
+    standing = 0
+    for ids in batches(feedback_ids):
+        count = select(func.count()).where(FeedbackRow.id.in_(ids))
+        standing += (await session.scalar(count)) or 0
+    return "withdrawn" in consents or standing != len(feedback_ids)
 
 
 async def _with_descendants(session: AsyncSession, digests: set[str]) -> set[str]:

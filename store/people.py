@@ -7,7 +7,8 @@ from sqlalchemy import CursorResult, Update, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.clock import moment
-from store.errors import ConsentMissing, ReadingUnknown
+from store.errors import ConsentMissing, FeedbackUnknown, ReadingUnknown
+from store.feedback import is_spoken_about, lock_face
 from store.forgetting import void_versions_of
 from store.readings import face_record
 from store.records import Consent, Erased, FaceToKeep, Landmarks, Person
@@ -15,7 +16,6 @@ from store.tables import (
     OWNER_COLUMN,
     Base,
     FaceRow,
-    FeedbackRow,
     InboxRow,
     PersonRow,
     ReadingRow,
@@ -131,7 +131,6 @@ async def faces_without_crop(session: AsyncSession, person_id: int) -> tuple[Fac
     None without consent. Only faces that somebody spoke about are kept: no other can be learnt
     from.
     """
-    spoken_about = exists().where(FeedbackRow.face_id == FaceRow.id, FeedbackRow.active)
     consents = exists().where(
         PersonRow.person_id == FaceRow.person_id, PersonRow.consent == "given"
     )
@@ -139,7 +138,7 @@ async def faces_without_crop(session: AsyncSession, person_id: int) -> tuple[Fac
         select(FaceRow, ReadingRow.file_id)
         .join(ReadingRow, ReadingRow.id == FaceRow.reading_id)
         .where(FaceRow.person_id == person_id, FaceRow.crop_consented_at.is_(None))
-        .where(spoken_about, consents)
+        .where(is_spoken_about(), consents)
         .order_by(FaceRow.id)
         .execution_options(populate_existing=True)
     )
@@ -158,19 +157,25 @@ async def keep_crop(
     Raises:
         ConsentMissing: the person does not consent (any more).
         ReadingUnknown: the face was erased meanwhile, with its reading.
+        FeedbackUnknown: what was said about the face was taken back meanwhile.
     """
-    # The person is locked, so that a withdrawal comes wholly before or wholly after.
+    # Locked, so that a withdrawal comes wholly before or wholly after; the face then, for an undo.
+    # key_share, since who is writing feedback has locked the face and has yet to name the person.
     owner = select(FaceRow.person_id).where(FaceRow.id == face_id).scalar_subquery()
     consented_at = await session.execute(
         select(PersonRow.consent, PersonRow.consent_at)
         .where(PersonRow.person_id == owner)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     found = consented_at.one_or_none()
     if found is None:
         raise ReadingUnknown("The face was erased.")
     if found.consent != "given":
         raise ConsentMissing("The person does not consent to keeping their face.")
+    await lock_face(session, face_id)
+    needed = select(FaceRow.id).where(FaceRow.id == face_id, is_spoken_about())
+    if await session.scalar(needed) is None:
+        raise FeedbackUnknown("Nothing is said about the face any more.")
     await session.execute(
         update(FaceRow)
         .where(FaceRow.id == face_id)

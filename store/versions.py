@@ -7,6 +7,7 @@ from typing import Final, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.batches import batches
 from store.clock import moment
 from store.errors import (
     GateRefused,
@@ -195,11 +196,13 @@ async def add_candidate(
     learnt = set(feedback_ids)
     erased = await erased_meanwhile(session, learnt)
     parent = await _row(session, parent_digest)
+    # Shared until the end: whoever makes the parent void does so before, or finds its child.
+    await session.refresh(parent, with_for_update={"read": True})
     values = {
         "digest": digest,
         "uri": uri,
         "state": "candidate",
-        "parent_digest": parent_digest,
+        "parent_digest": parent.digest,
         "created_at": at,
         "figures": dict(figures),
         "report": dict(report),
@@ -210,12 +213,13 @@ async def add_candidate(
     session.add(
         ModelEventRow(digest=digest, event="registered", actor=actor, override=False, at=at)
     )
-    trained_on = await session.execute(
-        select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(learnt))
-    )
-    for feedback_id, person_id in trained_on.all():
-        session.add(
+    for ids in batches(learnt):
+        trained_on = await session.execute(
+            select(FeedbackRow.id, FeedbackRow.person_id).where(FeedbackRow.id.in_(ids))
+        )
+        session.add_all(
             ModelVersionFeedbackRow(digest=digest, feedback_id=feedback_id, person_id=person_id)
+            for feedback_id, person_id in trained_on
         )
     await session.flush()
     return await version(session, digest)
@@ -240,7 +244,7 @@ async def promote(
         VersionNotPromotable: it is current already, was rejected, is void or was deleted.
     """
     await check_lease(session, lease, now=now)
-    row = _unspoilt(_in_reserve(await _row(session, digest)))
+    row = _servable(await _row(session, digest))
     reason = (override_reason or "").strip() or None
     if not verdict.passed and reason is None:
         raise GateRefused("The promotion gate refused; overriding it needs a reason.")
@@ -274,7 +278,8 @@ async def rollback(
     Raises:
         LeaseLost: nothing was changed.
         NothingToRollBackTo: the current version replaced none.
-        VersionVoid, VersionDeleted: the version that it replaced cannot serve any more.
+        VersionNotPromotable: the version that it replaced was rejected since, is void or was
+            deleted.
     """
     await check_lease(session, lease, now=now)
     current = await current_version(session)
@@ -286,7 +291,7 @@ async def rollback(
     )
     if replaced is None:
         raise NothingToRollBackTo(f"Version {current.digest} replaced no other.")
-    row = _unspoilt(await _row(session, replaced))
+    row = _servable(await _row(session, replaced))
     return await _rolled_back(session, row, actor, reason, now)
 
 
@@ -393,7 +398,8 @@ def _in_reserve(row: ModelVersionRow) -> ModelVersionRow:
     return row
 
 
-def _unspoilt(row: ModelVersionRow) -> ModelVersionRow:
+def _servable(row: ModelVersionRow) -> ModelVersionRow:
+    _in_reserve(row)
     if row.person_erased_at is not None:
         raise VersionVoid(row.digest)
     if row.deleted_at is not None:

@@ -15,7 +15,7 @@ from bot.handlers.sending import say
 from bot.texts import Texts
 from fer_model import PhotoRefused, kept_crop
 from store import people
-from store.errors import ConsentMissing, FaceUnknown, ReadingUnknown
+from store.errors import ConsentMissing, FaceUnknown, FeedbackUnknown, ReadingUnknown
 from store.records import Face, FaceToKeep, Person, Recorded
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -73,7 +73,13 @@ async def _keep_faces_of(context: Context, file_id: str, faces: Iterable[FaceToK
         try:
             crop = await asyncio.to_thread(kept_crop, photo, to_keep.face.landmarks)
             await _keep(context, to_keep.face, crop)
-        except (PhotoRefused, FaceUnknown, ReadingUnknown, ConsentMissing) as error:
+        except (
+            PhotoRefused,
+            FaceUnknown,
+            FeedbackUnknown,
+            ReadingUnknown,
+            ConsentMissing,
+        ) as error:
             log.info("face passed over", error=type(error).__name__)
         else:
             kept += 1

@@ -20,6 +20,7 @@ from store.records import (
     Recorded,
     Verdict,
 )
+from store.tables import FeedbackRow
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -111,6 +112,22 @@ async def say(
             source="text",
             message=None if message_id is None else MessageRef(about.chat_id, message_id),
             now=now,
+        )
+
+
+async def add_row(database: Database, about: Reading, person_id: int, emotion: str) -> None:
+    """Write a correction of the first face past what `store.feedback` allows."""
+    async with database.sessions.begin() as session:
+        session.add(
+            FeedbackRow(
+                face_id=about.faces[0].face_id,
+                person_id=person_id,
+                kind="correction",
+                emotion=emotion,
+                source="text",
+                active=True,
+                created_at=NOON,
+            )
         )
 
 

@@ -94,6 +94,17 @@ async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     assert mina.language is None
 
 
+async def test_a_reader_sees_one_moment(database: Database) -> None:
+    await see(database, MINA)
+    async with database.readers() as reader:
+        before = await people.person(reader, MINA)
+        async with database.sessions.begin() as writer:
+            await people.set_language(writer, MINA, "ko")
+        assert await people.person(reader, MINA) == before
+    async with database.readers() as reader:
+        assert await people.person(reader, MINA) != before
+
+
 def write_many(url: str, letter: str) -> None:
     """Write a person's language 20 times, from a process of its own."""
 

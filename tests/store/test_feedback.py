@@ -18,7 +18,7 @@ from store.errors import (
 )
 from store.records import Feedback, MessageRef, Reading, Recorded, Undone
 from store.tables import FeedbackRow, PersonRow
-from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, SECOND, read, say, see
+from tests.store.rows import BASE, JUN, MINA, MINUTE, NOON, SECOND, add_row, read, say, see
 
 
 async def undo(database: Database, given: Recorded, person_id: int = MINA) -> Undone:
@@ -245,36 +245,14 @@ async def test_feedback_undone_twice_at_once_is_retracted_once(
 async def test_database_itself_refuses_two_active_rows(database: Database, happy: Reading) -> None:
     await say(database, happy, "sad")
     with pytest.raises(IntegrityError):
-        async with database.sessions.begin() as session:
-            session.add(
-                FeedbackRow(
-                    face_id=happy.faces[0].face_id,
-                    person_id=MINA,
-                    kind="correction",
-                    emotion="angry",
-                    source="text",
-                    active=True,
-                    created_at=NOON,
-                )
-            )
+        await add_row(database, happy, MINA, "angry")
 
 
 async def test_database_itself_refuses_an_eighth_emotion(
     database: Database, happy: Reading
 ) -> None:
     with pytest.raises(IntegrityError):
-        async with database.sessions.begin() as session:
-            session.add(
-                FeedbackRow(
-                    face_id=happy.faces[0].face_id,
-                    person_id=MINA,
-                    kind="correction",
-                    emotion="contempt",
-                    source="text",
-                    active=True,
-                    created_at=NOON,
-                )
-            )
+        await add_row(database, happy, MINA, "contempt")
 
 
 async def keep(database: Database, face_id: int, crop: bytes = b"a face") -> None:
@@ -376,19 +354,8 @@ async def test_training_needs_the_consent_of_the_giver_and_of_the_faces_owner(
 ) -> None:
     """The policy lets owners alone speak; groups will let others, whose consent is their own."""
     await consent(database, MINA)
+    await add_row(database, happy, JUN, "fear")
     await keep(database, happy.faces[0].face_id)
-    async with database.sessions.begin() as session:
-        session.add(
-            FeedbackRow(
-                face_id=happy.faces[0].face_id,
-                person_id=JUN,
-                kind="correction",
-                emotion="fear",
-                source="text",
-                active=True,
-                created_at=NOON,
-            )
-        )
     assert await trainable(database) == []
     await consent(database, JUN)
     assert await trainable(database) == [(JUN, "correction", "fear")]

@@ -118,23 +118,26 @@ async def test_a_version_of_somebody_who_left_while_it_was_trained_is_void_from_
 
 
 @pytest.mark.parametrize("first", ["registering", "erasing"])
+@pytest.mark.parametrize("trained", ["on her", "on from what was"])
 async def test_erasing_and_registering_at_once_wait_for_each_other(
-    database: Database, lease: Lease, first: str
+    database: Database, lease: Lease, first: str, trained: str
 ) -> None:
-    minas = await teach(database, MINA)
+    minas, juns = await teach(database, MINA), await teach(database, JUN)
+    await add_candidate(database, lease, "of-mina", minas)
+    parent, said = (BASE, minas) if trained == "on her" else ("of-mina", juns)
     async with database.sessions.begin() as session:
         if first == "erasing":
             await people.erase_person(session, MINA, now=NOON)
-            other = asyncio.create_task(add_candidate(database, lease, "of-mina", minas))
+            other = asyncio.create_task(add_candidate(database, lease, "new", said, parent=parent))
         else:
             await versions.add_candidate(
                 session,
-                "of-mina",
-                "file:///of-mina",
-                parent_digest=BASE,
+                "new",
+                "file:///new",
+                parent_digest=parent,
                 figures={},
                 report={},
-                feedback_ids=(minas,),
+                feedback_ids=(said,),
                 lease=lease,
                 actor="test",
                 now=NOON,
@@ -143,7 +146,7 @@ async def test_erasing_and_registering_at_once_wait_for_each_other(
         done, _ = await asyncio.wait([other], timeout=0.2)
         assert not done
     await other
-    assert await void(database) == {"of-mina"}
+    assert await void(database) == {"of-mina", "new"}
 
 
 async def test_a_void_version_is_neither_promoted_nor_rolled_back_to(

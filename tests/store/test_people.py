@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import BigInteger, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from store import engine, inbox, leases, people, questions, readings, rulings
+from store import engine, feedback, inbox, leases, people, questions, readings, rulings
 from store.engine import Database
-from store.errors import ConsentMissing, ReadingUnknown
+from store.errors import ConsentMissing, FeedbackUnknown, ReadingUnknown
 from store.tables import OWNER_COLUMN, Base, FaceRow, InboxRow
 from tests.store.rows import (
     BOT,
@@ -18,6 +18,7 @@ from tests.store.rows import (
     MINUTE,
     NOON,
     add_candidate,
+    add_row,
     model_lease,
     read,
     say,
@@ -108,6 +109,7 @@ async def test_crop_is_kept_with_consent_and_deleted_when_it_is_withdrawn(
     await see(database, MINA, JUN)
     mina, jun = await read(database, MINA), await read(database, JUN)
     for about in (mina, jun):
+        await say(database, about)
         await consent(database, given=True, person_id=about.person_id)
         await keep(database, about.faces[0].face_id)
     assert await crops(database) == [b"a face", b"a face"]
@@ -121,6 +123,22 @@ async def test_crop_of_an_erased_face_is_refused(database: Database) -> None:
     await see(database, MINA)
     with pytest.raises(ReadingUnknown):
         await keep(database, 12345)
+
+
+async def test_crop_is_not_kept_of_a_face_about_which_all_was_taken_back_meanwhile(
+    database: Database,
+) -> None:
+    await see(database, MINA)
+    said = await say(database, await read(database, MINA))
+    await consent(database, given=True)
+    async with database.sessions.begin() as session:
+        await feedback.undo_feedback(session, said.feedback.feedback_id, MINA)
+        keeping = asyncio.create_task(keep(database, said.face.face_id))
+        done, _ = await asyncio.wait([keeping], timeout=0.2)
+        assert not done
+    with pytest.raises(FeedbackUnknown):
+        await keeping
+    assert await crops(database) == [None]
 
 
 async def test_database_itself_refuses_a_crop_without_consent(database: Database) -> None:
@@ -246,20 +264,7 @@ async def test_erased_update_is_known_still_and_its_worker_loses_it(database: Da
 async def test_erasing_also_deletes_what_others_said_about_the_face(database: Database) -> None:
     await see(database, MINA, JUN)
     about = await read(database, MINA)
-    async with database.sessions.begin() as session:
-        await session.execute(
-            Base.metadata.tables["feedback"]
-            .insert()
-            .values(
-                face_id=about.faces[0].face_id,
-                person_id=JUN,
-                kind="correction",
-                emotion="sad",
-                source="text",
-                active=True,
-                created_at=NOON,
-            )
-        )
+    await add_row(database, about, JUN, "sad")
     async with database.sessions.begin() as session:
         await people.erase_person(session, MINA)
     assert (await owned(database, JUN))["feedback"] == 0
@@ -290,6 +295,7 @@ async def test_erased_face_is_in_no_file_of_the_sqlite_database(
     await see(database, MINA)
     await consent(database, given=True)
     about = await read(database, MINA)
+    await say(database, about)
     crop = b"recognisable bytes " * 2000  # more than a page, so that overflow pages count too
     await keep(database, about.faces[0].face_id, crop)
 

@@ -111,6 +111,20 @@ async def test_candidate_remembers_its_feedback(database: Database, lease: Lease
         assert await versions.people_of_version(session, "new") == (MINA,)
 
 
+async def test_candidate_may_be_of_more_feedback_than_a_statement_has_parameters(
+    database: Database, lease: Lease
+) -> None:
+    feedback_id = await teach(database, MINA)
+    added = await add_candidate(database, lease, "new", *range(40_000))
+    assert added.void  # most of it is gone
+    async with database.readers() as session:
+        assert await versions.feedback_of_version(session, "new") == (feedback_id,)
+
+
+async def test_candidates_parent_may_be_named_by_a_prefix(database: Database, lease: Lease) -> None:
+    assert (await add_candidate(database, lease, "new", parent=BASE[:4])).parent_digest == BASE
+
+
 async def test_candidate_remembers_its_faces_whatever_is_undone(
     database: Database, lease: Lease
 ) -> None:
@@ -209,6 +223,16 @@ async def test_rejected_version_is_never_promoted(database: Database, lease: Lea
     with pytest.raises(VersionNotPromotable):
         await promote(database, lease, "bad")
     assert (await events(database))[-1].event == "rejected"
+
+
+async def test_rejected_version_is_not_rolled_back_to(database: Database, lease: Lease) -> None:
+    await add_candidate(database, lease, "new")
+    await promote(database, lease, "new")
+    async with database.sessions.begin() as session:
+        await versions.reject(session, BASE, verdict=None, lease=lease, actor="test", now=NOON)
+    with pytest.raises(VersionNotPromotable, match="is rejected"):
+        await rollback(database, lease)
+    assert await states(database) == {BASE: "rejected", "new": "current"}
 
 
 async def test_current_version_is_not_rejected(database: Database, lease: Lease) -> None:
