@@ -119,7 +119,10 @@ def schedule_command(
     runtime: RuntimeName = "auto",
     as_json: Json = False,
 ) -> None:
-    """Retrain by the clock, and promote what passes the gate; never anything else.
+    """Retrain by the clock, and promote what passes the gate; a refused candidate never serves.
+
+    First of all a version that was trained on somebody who was erased since gives its place to the
+    nearest that was not, and files of void and old versions are deleted, as by `models prune`.
 
     Any number of schedulers may share one database: a lease lets one of them work at a time.
 
