@@ -41,7 +41,7 @@ from bot.understanding import (
     understand,
     understand_of_two,
 )
-from bot.vocabulary.of_two import is_undecided
+from bot.vocabulary.of_two import is_label, is_thanks, is_undecided
 from store import feedback, people, policy, questions, readings
 from store.emotions import EMOTIONS
 from store.errors import FeedbackUnknown, QuestionUnknown, ReadingUnknown
@@ -100,6 +100,8 @@ async def listen(
     replied_to: RepliedTo | None = None,
 ) -> Heard:
     """Record what a text says: about the reading replied to, else what was asked, else the last."""
+    if is_thanks(text):
+        return Heard((replies.welcome(texts),))
     if replied_to is not None:
         try:
             about = await _reading_of_message(session, speaker, replied_to)
@@ -135,9 +137,16 @@ async def listen(
             return Heard((replies.forget_question(texts),))
         await people.keep_after_all(session, speaker.person_id)
         return Heard((replies.not_forgotten(texts),))
-    if replied_to is None and await _may_answer_consent(session, speaker, about, meaning):
-        # Consent takes a button, and a "yes" that was meant for it confirms no face.
-        return Heard((replies.consent_status(texts, "asked"),))
+    declines = is_label(text, texts.plain("button_no_consent"))
+    if replied_to is None and await _may_answer_consent(
+        session, speaker, about, Rejection() if declines else meaning
+    ):
+        # Consent takes a button, and a "yes" that was meant for it confirms no face. "No" may be
+        # meant for the face as well; declining takes the words that stand on the button.
+        if not declines:
+            return Heard((replies.consent_status(texts, "asked"),))
+        await people.set_consent(session, speaker.person_id, "withdrawn")
+        return Heard((replies.consent_declined(texts),))
     return await hear(session, texts, speaker, about, meaning)
 
 

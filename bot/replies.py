@@ -303,6 +303,11 @@ def face_named(texts: Texts, reading: Reading, face: int) -> Reply:
     return Reply(text, _keyboard(*_emotion_rows(texts, reading, face, EMOTIONS)))
 
 
+def welcome(texts: Texts) -> Reply:
+    """For thanks."""
+    return Reply(texts.html("welcome"))
+
+
 def undecided(texts: Texts) -> Reply:
     """The person cannot tell what the bot asked, which is all right."""
     return Reply(texts.html("undecided"))

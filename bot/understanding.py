@@ -443,7 +443,7 @@ class _Listener:
             self.denied_last = True
         elif _denies_onwards(self.said, at):
             self.denies = True
-        elif word.can_be(*_FACES) and not _is_yes(word, following):
+        elif word.can_be(*_FACES) and not _is_yes(word, following, self.said):
             self._point(word, following)
         elif _names(word):
             self._name(word, at)
@@ -540,10 +540,17 @@ def _names(word: Word) -> bool:
     return word.can_be(Role.EMOTION, Role.EMOJI)
 
 
-def _is_yes(word: Word, following: Word | None) -> bool:
-    """Whether a word that can be a number as well ("ne" in Korean) is a plain yes here."""
-    counts = following is not None and following.can_be(Role.NOUN)
-    return word.can_be(Role.CONFIRM) and not counts
+def _is_yes(word: Word, following: Word | None, said: Sequence[Word]) -> bool:
+    """Whether a word that can be a face as well is a plain yes here.
+
+    "Ne" is a number in Korean, and "right" a place where another one is named: "left sad, right
+    happy".
+    """
+    if not word.can_be(Role.CONFIRM):
+        return False
+    if word.can_be(Role.POSITION):
+        return not any(one.can_be(Role.POSITION) and one.value != word.value for one in said)
+    return following is None or not following.can_be(Role.NOUN)
 
 
 def _denies_backwards(said: Sequence[Word], at: int) -> bool:

@@ -68,8 +68,9 @@ async def doomed_versions(
 ) -> tuple[Doomed, ...]:
     """The versions whose files may be deleted now, newest first; only reads.
 
-    Void ones, and what is older than the newest `kept`. Never the current one nor the one before
-    it, no base, none that served within `GRACE`, and nothing that is not in `folder`.
+    Void ones, what is older than the newest `kept`, and what a crash left of a deletion. Never the
+    current one nor the one before it, no base, none that served within `GRACE`, and nothing that is
+    not in `folder`.
     """
     async with database.readers() as session:
         rows = await versions.versions(session)

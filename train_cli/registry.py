@@ -255,7 +255,7 @@ async def replace_void(
         under: A lease that must be held as well.
 
     Raises:
-        LeaseTaken, LeaseLost, RunRefused: Nothing was changed.
+        LeaseTaken, LeaseLost, VersionNotPromotable, RunRefused: Nothing was changed.
     """
     try:
         start = await start_of_retrain(database)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from train_cli.preparing import IMAGE_SUFFIXES, UNREADABLE, emotion_of_folder
 from train_cli.votes import VOTE_COLUMNS, VotesTable
 
 _T = TypeVar("_T")
+
+_COLUMNS: Final = ("file", "label", "identical_to_training", *VOTE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
     """The faces of `<folder>/<name>.csv`, as `train_cli prepare` writes it.
 
     Raises:
-        SplitUnusable: The CSV or one of its images is missing, or a label is unknown.
+        SplitUnusable: The CSV, a column of it or one of its images is missing or cannot be read,
+            or a label is unknown.
     """
     table = folder / f"{name}.csv"
     try:
@@ -78,14 +81,20 @@ def load_split(folder: Path, name: str, limit: int | None = None) -> FaceSet:
             rows = _spread(list(csv.DictReader(handle)), limit)
     except OSError as error:
         raise SplitUnusable(f"{table} is missing: run `train_cli prepare` first") from error
+    except (ValueError, csv.Error) as error:
+        raise SplitUnusable(f"{table}: no readable CSV ({error})") from error
     if not rows:
         raise SplitUnusable(f"{table} names no faces")
+    if lacking := [column for column in _COLUMNS if column not in rows[0]]:
+        raise SplitUnusable(f"{table}: no prepared split, it lacks {', '.join(lacking)}")
+    if unknown := {str(row["label"]) for row in rows} - set(EMOTIONS):
+        raise SplitUnusable(f"{table}: no emotion we know: {', '.join(sorted(unknown))}")
     try:
         labels = [EMOTIONS.index(row["label"]) for row in rows]
         votes = [[float(row[column] or 0) for column in VOTE_COLUMNS] for row in rows]
         crops = np.stack([read_crop(folder / row["file"]) for row in rows])
         leaked = np.array([row["identical_to_training"] == "1" for row in rows])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise SplitUnusable(f"{table}: {error}") from error
     return FaceSet(
         torch.from_numpy(crops)[:, None],

@@ -100,6 +100,7 @@ Key: TypeAlias = Literal[
     "did_you_mean_face",
     "face_named",
     "undecided",
+    "welcome",
     "unknown_emotion",
     "face_unknown",
     "face_unknown_alone",

@@ -29,6 +29,7 @@ class OfTwo:
     closer: tuple[str, ...]
     neither_but: tuple[str, ...]
     undecided: frozenset[str]
+    thanks: frozenset[str]
 
 
 def choice_in(text: str) -> Choice | None:
@@ -61,6 +62,16 @@ def is_undecided(text: str) -> bool:
     return _plain(text) in of_two().undecided
 
 
+def is_thanks(text: str) -> bool:
+    """Whether a whole text says thanks, and nothing else."""
+    return _plain(text) in of_two().thanks
+
+
+def is_label(text: str, label: str) -> bool:
+    """Whether somebody typed what stands on a button."""
+    return _plain(text) == _plain(label)
+
+
 @cache
 def of_two() -> OfTwo:
     """The phrases, read once.
@@ -73,6 +84,7 @@ def of_two() -> OfTwo:
     closer: set[str] = set()
     neither_but: set[str] = set()
     undecided: set[str] = set()
+    thanks: set[str] = set()
     for language, lists in tomllib.loads(content).items():
         for choice in _CHOICES:
             for phrase in lists[choice]:
@@ -81,13 +93,15 @@ def of_two() -> OfTwo:
         closer |= {normalised(phrase) for phrase in lists["closer"]}
         neither_but |= {normalised(phrase) for phrase in lists.get("neither_but", ())}
         undecided |= {_plain(phrase) for phrase in lists["undecided"]}
-    if both := undecided & answers.keys():
-        raise ValueError(f"of_two.toml: {both} say one of two, and that one cannot tell")
+        thanks |= {_plain(phrase) for phrase in lists["thanks"]}
+    if twice := (undecided & answers.keys()) | (thanks & (undecided | answers.keys())):
+        raise ValueError(f"of_two.toml: {sorted(twice)} mean two things")
     return OfTwo(
         answers,
         tuple(sorted(closer, key=len, reverse=True)),
         tuple(sorted(neither_but, key=len, reverse=True)),
         frozenset(undecided),
+        frozenset(thanks),
     )
 
 

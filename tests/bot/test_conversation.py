@@ -417,3 +417,31 @@ async def test_an_answer_heard_again_says_what_it_was_noted_as(
     async with database.sessions.begin() as session:
         (asked,) = (await conversation.listen(session, texts, by_message(4), "1")).replies
     assert asked.text == "What do you see in face 1?"
+
+
+async def test_thanks_are_thanked_for(database: Database, texts: Texts) -> None:
+    about = await read(database, faces=1)
+    for words in ("thanks!", "Thank you", "고마워요"):
+        async with database.sessions.begin() as session:
+            heard = await conversation.listen(session, texts, by_message(2), words)
+        assert heard.replies == (replies.welcome(texts),)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), "yes, thanks")
+    assert await said(database, about) == [(1, "happy")]
+
+
+async def test_who_types_the_words_of_the_button_declines_consent(
+    database: Database, texts: Texts
+) -> None:
+    await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await people.mark_consent_asked(session, ADA)
+        (asked,) = (await conversation.listen(session, texts, by_message(2), "yes")).replies
+        (declined,) = (
+            await conversation.listen(session, texts, by_message(3), "no thanks")
+        ).replies
+        person = await people.person(session, ADA)
+    assert asked == replies.consent_status(texts, "asked")
+    assert declined == replies.consent_declined(texts)
+    assert person is not None
+    assert person.consent == "withdrawn"

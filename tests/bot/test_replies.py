@@ -401,7 +401,7 @@ def test_words_of_people_are_escaped_and_cut_short() -> None:
 def test_missing_face_is_answered_with_those_that_are_there() -> None:
     about = reading([MIXED, SAD, SURE])
     reply = replies.face_unknown(EN, 9, about, question("sad"))
-    assert "no face 9. There are 1 to 3" in plain(reply)
+    assert "no face 9. The faces are numbered 1 to 3" in plain(reply)
     assert buttons(reply.keyboard) == [ChooseFace(77, n) for n in (1, 2, 3)]
     assert "only one face" in plain(replies.face_unknown(EN, 2, reading([MIXED]), None))
 

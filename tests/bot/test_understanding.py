@@ -611,6 +611,12 @@ def test_where_languages_differ_about_one_face_that_face_is_asked_about() -> Non
     assert understand("2 no", 3) == Unclear((), 2)
 
 
+@pytest.mark.parametrize("text", ["left sad, right happy", "left is sad and right is happy"])
+def test_right_is_a_place_where_another_is_named(text: str) -> None:
+    assert understand(text, 2) == Several((Correction("sad", 1), Correction("happy", 2)))
+    assert understand("right, sad", 2) == Correction("sad")
+
+
 def test_at_all_is_no_target() -> None:
     assert understand("she's not angry at all") == Rejection(denied="angry")
 

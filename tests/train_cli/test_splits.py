@@ -49,7 +49,8 @@ def test_a_missing_split_says_what_to_run(tmp_path: Path) -> None:
     [
         ([], "names no faces"),
         (["train/sad/gone.png,sad,0" + "," * 10], "gone.png"),
-        (["train/sad/gone.png,contempt,0" + "," * 10], "not in tuple"),
+        (["train/sad/gone.png,contempt,0" + "," * 10], "no emotion we know: contempt"),
+        (["train/sad/gone.png"], "no emotion we know: None"),
     ],
 )
 def test_a_split_that_does_not_match_its_csv_is_refused(
@@ -57,6 +58,16 @@ def test_a_split_that_does_not_match_its_csv_is_refused(
 ) -> None:
     header = (prepared / "train.csv").read_text().splitlines()[0].replace("source,", "")
     (tmp_path / "train.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(SplitUnusable, match=reason):
+        load_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"\xff\xfe", "no readable CSV"), (b"file,label\nx.png,sad\n", "it lacks identical_to")],
+)
+def test_what_is_no_split_is_refused_in_words(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "train.csv").write_bytes(content)
     with pytest.raises(SplitUnusable, match=reason):
         load_split(tmp_path, "train")
 

@@ -39,7 +39,7 @@ ReplayFolder = Annotated[
         "--replay",
         envvar="FEELBACK_REPLAY",
         help="Folder that `prepare` wrote: its training faces are replayed, and its validation "
-        "faces show what was forgotten. Without it the gate always lacks evidence.",
+        "faces show what was forgotten. Without it the gate lacks evidence and always refuses.",
         exists=True,
         file_okay=False,
     ),

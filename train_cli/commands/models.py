@@ -31,6 +31,7 @@ from train_cli.registry import (
     roll_back,
     short,
 )
+from train_cli.retrain_report import counted
 
 models_app = typer.Typer(
     help="List, inspect, promote, roll back and delete model versions.", no_args_is_help=True
@@ -63,7 +64,10 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE, as_json: Json = False
     if as_json:
         typer.echo(json.dumps([_version_json(version) for version in found]))
         return
-    table = Table("version", "state", "made", "from", "gate", "figures")
+    if not found:
+        typer.echo("no version is known yet: start the bot once, which registers the shipped one")
+        return
+    table = Table("version", "state", "made (UTC)", "from", "gate", "figures")
     for version in found:
         table.add_row(
             short(version.digest),
@@ -192,7 +196,7 @@ def prune_command(
     for one in doomed:
         typer.echo(f"{verb} {one}")
     if left:
-        typer.echo(f"removed {left} leftovers of processes that were killed")
+        typer.echo(f"removed {counted(left, 'leftover')} of processes that were killed")
     if not doomed and not left:
         typer.echo("nothing to delete")
 
@@ -310,7 +314,7 @@ def _event_json(event: ModelEvent) -> dict[str, Any]:
 
 
 def _event_line(event: ModelEvent) -> str:
-    line = f"{event.at:%Y-%m-%d %H:%M} {event.event.replace('_', ' ')} by {event.actor}"
+    line = f"{event.at:%Y-%m-%d %H:%M} UTC {event.event.replace('_', ' ')} by {event.actor}"
     if event.previous_digest is not None:
         line += f", in place of {short(event.previous_digest)}"
     if event.override:

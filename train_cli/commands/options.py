@@ -25,7 +25,8 @@ RuntimeName = Annotated[
     typer.Option(
         "--runtime",
         envvar="FEELBACK_RUNTIME",
-        help="What runs a version's networks; as the bot is told, so that what is judged serves.",
+        help="What runs a version's networks. Give what the bot is given: what is judged is then "
+        "what serves.",
     ),
 ]
 ReportFolder = Annotated[

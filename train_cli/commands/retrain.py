@@ -49,7 +49,10 @@ def retrain_command(
     models: ModelsFolder = DEFAULT_MODELS,
     replay: ReplayFolder = None,
     pseudo_votes: Annotated[
-        float, typer.Option(help="People that the current version counts as.", min=0.1)
+        float,
+        typer.Option(
+            help="How many people's votes the current version's answer counts as.", min=0.1
+        ),
     ] = PSEUDO_VOTES,
     threads: Threads = None,
     seed: Seed = 0,
@@ -80,21 +83,11 @@ def retrain_command(
         _print_plan(run_to_end(_planned(database)), used, replay is not None, as_json)
         return
     outcome, advice = run_to_end(_retrained(database, settings))
+    _print_outcome(outcome, advice, as_json)
     if report is not None and outcome.report is not None:
         with expected_failures():
             write_page(report, outcome.report, None)
-    if as_json:
-        told = None if outcome.report is None else outcome.report.to_json()
-        candidate = None if outcome.report is None else outcome.report.candidate
-        document = {"run": outcome.run_id, "candidate": candidate, "report": told, "void": advice}
-        typer.echo(json.dumps(document))
-        return
-    lines = [NOTHING] if outcome.report is None else in_words(outcome.report)
-    if advice is not None:
-        lines.append(advice)
-    console = results()
-    for line in lines:
-        print_line(console, line)
+        print_line(messages(), f"report: {report}")
 
 
 async def _planned(url: str) -> Plan:
@@ -108,20 +101,38 @@ async def _retrained(url: str, settings: RetrainSettings) -> tuple[Outcome, str 
         with step_progress(console, "learning") as on_step:
             watcher = Watcher(lambda phase: console.print(f"{phase} …"), on_step)
             outcome = await retrain(database, lease, settings, actor=actor(), watcher=watcher)
-        return outcome, await _advice(database)
+        return outcome, await _advice(database, outcome)
 
 
-async def _advice(database: Database) -> str | None:
+async def _advice(database: Database, outcome: Outcome) -> str | None:
     """What is to be done about a void version that serves; None where none does."""
     start = await start_of_retrain(database)
     serving = await current_version(database)
     if not serving.void:
         return None
+    clean = short(start.digest)
+    instead = f"{clean} serve in its place"
+    if outcome.report is not None:
+        instead = f"the candidate serve in its place, or {clean}, from which it was made"
     return (
         f"{short(serving.digest)} still serves, and was trained on somebody who was erased since. "
-        f"Let the candidate serve in its place, or {short(start.digest)}, from which it was made: "
-        f"train_cli models promote {short(start.digest)}"
+        f"Let {instead}: train_cli models promote {clean}"
     )
+
+
+def _print_outcome(outcome: Outcome, advice: str | None, as_json: bool) -> None:
+    if as_json:
+        told = None if outcome.report is None else outcome.report.to_json()
+        candidate = None if outcome.report is None else outcome.report.candidate
+        document = {"run": outcome.run_id, "candidate": candidate, "report": told, "void": advice}
+        typer.echo(json.dumps(document))
+        return
+    lines = [NOTHING] if outcome.report is None else in_words(outcome.report)
+    if advice is not None:
+        lines.append(advice)
+    console = results()
+    for line in lines:
+        print_line(console, line)
 
 
 def _print_plan(plan: Plan, threads: int, replayed: bool, as_json: bool) -> None:

@@ -84,7 +84,10 @@ async def _reported(url: str, run_id: int, folder: Path, faces: bool, runtime: R
 
 
 def _print_table(found: tuple[Run, ...]) -> None:
-    table = Table("run", "kind", "state", "started", "took", "outcome")
+    if not found:
+        typer.echo("nothing was retrained yet")
+        return
+    table = Table("run", "kind", "state", "started (UTC)", "took", "outcome")
     for run in found:
         table.add_row(
             str(run.run_id),

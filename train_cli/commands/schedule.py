@@ -2,9 +2,11 @@
 
 import asyncio
 import faulthandler
+import json
 import logging
 import os
 import signal
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -25,6 +27,7 @@ from train_cli.commands.database import (
 )
 from train_cli.commands.options import (
     Device,
+    Json,
     RuntimeName,
     Seed,
     messages,
@@ -114,8 +117,12 @@ def schedule_command(
     seed: Seed = 0,
     device: Device = "cpu",
     runtime: RuntimeName = "auto",
+    as_json: Json = False,
 ) -> None:
-    """Retrain by the clock, and promote what passes the gate; never anything else.
+    """Retrain by the clock, and promote what passes the gate; a refused candidate never serves.
+
+    First of all a version that was trained on somebody who was erased since gives its place to the
+    nearest that was not, and files of void and old versions are deleted, as by `models prune`.
 
     Any number of schedulers may share one database: a lease lets one of them work at a time.
 
@@ -124,8 +131,10 @@ def schedule_command(
     Example: `train_cli schedule --status`
     """
     if status:
-        _print_table(run_to_end(_known(database)))
+        _print_known(run_to_end(_known(database)), as_json)
         return
+    if as_json:
+        raise typer.BadParameter("goes with --status", param_hint="--json")
     try:
         zone_named(timezone)
     except ValueError as error:
@@ -198,6 +207,8 @@ async def _scheduled(
             )
 
         say(f"scheduled: {' '.join(part for part in written if part)}")
+        if settings.base is None:
+            say("without --replay the gate lacks evidence: nothing will be promoted")
         await keep_schedule(
             trigger, job, stop, say, first=first, misfire_grace=misfire_grace, beat=heart.beat
         )
@@ -216,7 +227,13 @@ def _watch_from_outside(rules: FiringRules) -> None:
         faulthandler.dump_traceback_later(limit.total_seconds(), exit=True)
 
 
-def _print_table(known: tuple[Schedule, ...]) -> None:
+def _print_known(known: tuple[Schedule, ...], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([_json(schedule) for schedule in known]))
+        return
+    if not known:
+        typer.echo("no scheduler of this database is known")
+        return
     table = Table("scheduler", "cron", "seen (UTC)", "next (UTC)", "fired (UTC)", "outcome")
     for schedule in known:
         absent = "gone" if schedule.next_at else "stopped"
@@ -230,6 +247,13 @@ def _print_table(known: tuple[Schedule, ...]) -> None:
             _outcome(schedule),
         )
     results().print(table)
+
+
+def _json(schedule: Schedule) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(schedule).items()
+    }
 
 
 def _outcome(schedule: Schedule) -> str:

@@ -271,7 +271,7 @@ async def test_a_face_that_does_not_exist_is_refused_with_the_valid_choices(
     await send_and_read(ada, TWO_FACES)
     await ada.send_text("7 is sad")
     refused = await ada.next_message()
-    assert "There is no face 7. There are 1 to 2" in refused.text
+    assert "There is no face 7. The faces are numbered 1 to 2" in refused.text
     assert await rows(bot, FeedbackRow) == []
     await ada.press(refused, refused.button_texts[1])
     await ada.wait_for_change(refused)

@@ -213,11 +213,14 @@ def test_a_runs_error_is_shown_as_it_is(stocked_url: str) -> None:
     assert "[/a] is gone" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["list", "show", "promote", "rollback", "prune"])
-def test_every_command_has_an_example(command: str) -> None:
-    told = CliRunner().invoke(app, ["models", command, "--help"])
-    assert told.exit_code == 0
-    assert "Example:" in told.stdout
+def test_where_there_is_nothing_yet_a_line_says_so(
+    sqlite_url: str, sqlite_database: Database
+) -> None:
+    assert "start the bot once" in call("models", "list", url=sqlite_url).stdout
+    assert call("runs", url=sqlite_url).stdout == "nothing was retrained yet\n"
+    assert "no scheduler" in call("schedule", "--status", url=sqlite_url).stdout
+    for command in (("models", "list"), ("runs",), ("schedule", "--status")):
+        assert answer(*command, url=sqlite_url) == []
 
 
 @pytest.mark.parametrize(

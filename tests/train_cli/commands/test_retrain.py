@@ -56,6 +56,17 @@ def test_one_correction_gives_a_report_that_refuses_in_words(
     assert len(list((tmp_path / "models").iterdir())) == 1
 
 
+def test_a_report_folder_that_cannot_be_written_does_not_keep_the_report(
+    sqlite_url: str, base: ModelVersion, tmp_path: Path
+) -> None:
+    asyncio.run(fill(sqlite_url, base, 1))
+    (tmp_path / "file").touch()
+    result = call(sqlite_url, tmp_path, "--report", str(tmp_path / "file" / "report"))
+    assert result.exit_code == 1
+    assert "The gate refuses candidate" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+
+
 def test_json_is_one_document_on_stdout(
     sqlite_url: str, base: ModelVersion, tmp_path: Path
 ) -> None:
@@ -121,7 +132,7 @@ def test_a_void_version_that_serves_is_named_with_what_to_do(
     asyncio.run(left())
     result = call(sqlite_url, tmp_path)
     assert result.exit_code == 0, result.output
-    assert f"train_cli models promote {base.short}" in result.stdout
+    assert f"Let {base.short} serve in its place: train_cli models promote" in result.stdout
     promote = ["models", "promote", base.short, "--dry-run", "--database", sqlite_url]
     assert "that one is void, so the gate is not asked" in CliRunner().invoke(app, promote).stdout
 

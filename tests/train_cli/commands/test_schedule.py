@@ -1,5 +1,6 @@
 """`train_cli schedule`: what it refuses, and the schedulers that it lists."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +51,17 @@ def test_status_lists_who_is_alive_and_what_came_of_it(
     assert f"{NIGHT:%Y-%m-%d %H:%M}" in alive
     assert "refused 0123456789ab" in alive
     assert "stopped" in stopped
+
+
+def test_status_as_json_is_one_document(two_schedulers: None, sqlite_url: str) -> None:
+    status = ["schedule", "--status", "--json", "--database", sqlite_url]
+    result = CliRunner().invoke(app, status)
+    assert result.exit_code == 0, result.output
+    known = {one["holder"]: one for one in json.loads(result.stdout)}
+    assert known["host-1:7:aa"]["next_at"] == NIGHT.isoformat()
+    assert known["host-1:7:aa"]["outcome"] == "refused"
+    assert (known["host-2:7:bb"]["alive"], known["host-2:7:bb"]["fired_at"]) == (False, None)
+    assert CliRunner().invoke(app, ["schedule", "--json"]).exit_code == 2
 
 
 def test_no_cron_expression_is_bad_input(sqlite_url: str) -> None:
