@@ -143,6 +143,7 @@ class Learnt:
         share: How far it went of what was learnt.
         learnt_from: Faces.
         held_out: Faces.
+        places: Which faces were learnt from.
     """
 
     served: tuple[Member, ...]
@@ -152,6 +153,22 @@ class Learnt:
     share: float
     learnt_from: int
     held_out: int
+    places: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What earlier retrains, whose candidates serve by now, leave to the next one.
+
+    Attributes:
+        learnt: Places of the faces that were learnt from.
+        read: What the first version said of all faces that people speak about, crowd and label.
+        base: What it said of the gate's base faces, (N, 7).
+    """
+
+    learnt: frozenset[int]
+    read: tuple[Array, Array]
+    base: Array
 
 
 def weights_of(pieces: Sequence[Piece], blends: Array, settings: Settings) -> Array:
@@ -212,12 +229,22 @@ def retrained(
     settings: Settings,
     seed: int,
     read: Array,
+    lineage: Lineage | None = None,
 ) -> Learnt:
-    """One retrain from `current`, on what people said when the bot read the faces as `read`."""
+    """One retrain from `current`, on what people said when the bot read the faces as `read`.
+
+    `lineage` is None where `current` is the first version.
+    """
     asked = meets.spoken_of.asked
     training, holdout = divided(pieces, weights_of(pieces, read, settings))
     at = training.places
     crowd, label = meets.answers(asked.at(at), current)
+    if lineage is not None:
+        known = np.isin(at, sorted(lineage.learnt))[:, None]
+        crowd, label = (
+            np.where(known, first[at], now)
+            for first, now in zip(lineage.read, (crowd, label), strict=True)
+        )
     learning = replace(settings.learning, seed=seed)
     lesson = meets.spoken_of.lesson(
         at,
@@ -240,9 +267,11 @@ def retrained(
     if not failed:
         base = meets.gate_base
         on_base = _compared(base, current, candidate, meets)
-        failed = _failed(judge(PairedResults(on_holdout, on_base), settings.policy))
+        first = None if lineage is None else replace(on_base, before=lineage.base)
+        failed = _failed(judge(PairedResults(on_holdout, on_base, first), settings.policy))
     served = current if failed else candidate
-    return Learnt(served, candidate, not failed, failed, share, len(training), len(holdout))
+    places = frozenset(at.tolist())
+    return Learnt(served, candidate, not failed, failed, share, len(at), len(holdout), places)
 
 
 def retrained_without_base(
@@ -469,6 +498,8 @@ def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
     places = sorted({piece.face for piece in pieces})
     pieces = [replace(piece, face=places.index(piece.face)) for piece in pieces]
     tonight = cut_down(meets, np.array(places), _NIGHTLY_REPLAY, _NIGHTLY_GUARD)
+    first = Lineage(frozenset(), tonight.spoken_of.asked.at_start, tonight.gate_base.at_start[0])
+    lineage: Lineage | None = None
     kept = work / f"nights-{job.pieces}-{job.seed}.pt"
     last = 0
     if kept.is_file():
@@ -477,6 +508,7 @@ def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
         pairs = zip(meets.members, state["members"], strict=False)  # none until the first promotion
         if found := tuple(_with_state(member, its) for member, its in pairs):
             tonight = starting_with(tonight, found)
+            lineage = replace(first, learnt=frozenset(state["learnt"]))
     serving = _on_unseen(meets, tonight.members if last else meets.members)
     said: list[Piece] = []
     for night, portion in enumerate(people.by_night(pieces, NIGHTS), start=1):
@@ -485,12 +517,17 @@ def _nights(job: Job, meets: World, work: Path) -> Iterator[Line]:
             continue
         started = time.process_time()
         seed = 1000 * job.seed + night
-        learnt = retrained(tonight.members, tonight, said, Settings(), seed, blends[places])
+        read = blends[places]
+        learnt = retrained(tonight.members, tonight, said, Settings(), seed, read, lineage)
         line = _line(job, said, learnt) | _compared_unseen(meets, learnt, serving)
         if learnt.passed:
             tonight = starting_with(tonight, learnt.served)
+            before = lineage.learnt if lineage else frozenset()
+            lineage = replace(first, learnt=learnt.places | before)
         promoted = () if tonight.members is meets.members else tonight.members
-        state = {"night": night, "members": [m.network.state_dict() for m in promoted]}
+        members = [member.network.state_dict() for member in promoted]
+        known = sorted(lineage.learnt) if lineage else []
+        state = {"night": night, "members": members, "learnt": known}
         work.mkdir(parents=True, exist_ok=True)
         torch.save(state, kept.with_suffix(".partial"))
         kept.with_suffix(".partial").rename(kept)

@@ -73,10 +73,13 @@ class PairedResults:
     Attributes:
         holdout: Feedback of people whom neither version was trained on; None: there is none.
         base: The base validation split; None: none is configured.
+        first: The same faces, where `before` is what the first version of the line says; None: the
+            current version is the first. Without any face, what the first one says is not known.
     """
 
     holdout: PairedFaces | None
     base: PairedFaces | None
+    first: PairedFaces | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ class GatePolicy:
         rare_faces: At least this many rare faces.
         rare_margin: As `accuracy_margin`, for the rare faces; wider, for there are fewer.
         calibration_margin: Rise of the base calibration error that is tolerated.
+        first_accuracy_margin: As `accuracy_margin`, since the first version of the line; wider, for
+            the farther two versions are apart, the wider is the bound where nothing was lost.
+        first_loss_margin: As `loss_margin`, likewise.
     """
 
     holdout_faces: int = 30
@@ -107,6 +113,8 @@ class GatePolicy:
     rare_faces: int = 50
     rare_margin: float = 0.04
     calibration_margin: float = 0.01
+    first_accuracy_margin: float = 0.02
+    first_loss_margin: float = 0.04
 
 
 GUARD: Final = GatePolicy(loss_margin=0.01)
@@ -146,9 +154,16 @@ def judge(evidence: PairedResults, policy: GatePolicy = GatePolicy()) -> Verdict
     On the feedback holdout: enough faces, of enough people, and a smaller crowd log-loss by a
     one-sided sign-flip test over people. On the base split: enough faces; accuracy, log-loss and
     the rare emotions no worse than by their margins at the one-sided 95 % bound of the paired
-    difference; calibration no worse than by its margin.
+    difference; calibration no worse than by its margin. Accuracy and log-loss also hold against the
+    first version of the line, so that small losses, promoted one after the other, do not add up.
     """
-    return Verdict((*_on_holdout(evidence.holdout, policy), *_on_base(evidence.base, policy)))
+    return Verdict(
+        (
+            *_on_holdout(evidence.holdout, policy),
+            *_on_base(evidence.base, policy),
+            *_since_first(evidence.first, policy),
+        )
+    )
 
 
 def base_holds(faces: PairedFaces, policy: GatePolicy) -> bool:
@@ -248,8 +263,8 @@ def _on_base(faces: PairedFaces | None, policy: GatePolicy) -> Iterator[Check]:
         return
     lost = _lost(faces)
     yield _no_worse("base_accuracy_holds", "base accuracy", lost, policy.accuracy_margin, 100)
-    rise = log_loss(faces.said, faces.after) - log_loss(faces.said, faces.before)
-    yield _no_worse("base_log_loss_holds", "base log-loss", rise, policy.loss_margin, 1)
+    loss = "base_log_loss_holds"
+    yield _no_worse(loss, "base log-loss", _rise(faces), policy.loss_margin, 1)
     yield _rare(faces, lost, policy)
     before = calibration_error(faces.said, faces.before)
     after = calibration_error(faces.said, faces.after)
@@ -259,6 +274,26 @@ def _on_base(faces: PairedFaces | None, policy: GatePolicy) -> Iterator[Check]:
         f"base calibration error went from {before:.4f} to {after:.4f}; "
         f"a rise of {policy.calibration_margin:g} is tolerated",
     )
+
+
+def _since_first(faces: PairedFaces | None, policy: GatePolicy) -> Iterator[Check]:
+    accuracy, loss = "base_accuracy_holds_since_first", "base_log_loss_holds_since_first"
+    if faces is None:
+        return
+    if not len(faces):
+        reason = "no first version is on disk: nobody knows what was forgotten since"
+        yield Check(accuracy, False, reason)
+        yield Check(loss, False, reason)
+        return
+    title = "since the first version"
+    lost, rise = _lost(faces), _rise(faces)
+    yield _no_worse(accuracy, f"{title}, base accuracy", lost, policy.first_accuracy_margin, 100)
+    yield _no_worse(loss, f"{title}, base log-loss", rise, policy.first_loss_margin, 1)
+
+
+def _rise(faces: PairedFaces) -> Array:
+    """Per face: by how much the crowd log-loss rose, nats."""
+    return log_loss(faces.said, faces.after) - log_loss(faces.said, faces.before)
 
 
 def _lost(faces: PairedFaces) -> Array:

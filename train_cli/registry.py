@@ -204,6 +204,21 @@ async def trained_on(session: AsyncSession, version: ModelVersion) -> TrainedOn:
     return TrainedOn(frozenset(people), frozenset(faces))
 
 
+async def first_of_line(session: AsyncSession, version: ModelVersion) -> tuple[ModelVersion, ...]:
+    """The base that the version descends from, and after it other releases' bases, newest first.
+
+    Nothing where the version is a base itself.
+    """
+    if version.parent_digest is None:
+        return ()
+    first = version
+    while first.parent_digest is not None:
+        first = await versions.version(session, first.parent_digest)
+    everything = await versions.versions(session)
+    others = (one for one in everything if one.parent_digest is None and one != first)
+    return (first, *others)
+
+
 async def start_of_retrain(database: Database) -> ModelVersion:
     """The version that a retrain starts from, and that its candidate is judged against.
 

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fer_model.blend import blended
 from fer_model.emotions import EMOTIONS
 from fer_model.engine import Engine
+from fer_model.errors import FerModelError
 from fer_model.runtimes import Runtime
 from fer_model.uris import version_uri
 from fer_model.versions import (
@@ -65,6 +66,7 @@ from train_cli.progress import unheard
 from train_cli.registry import (
     HeldLease,
     current_version,
+    first_of_line,
     start_of_retrain,
     trained_on,
     version_on_disk,
@@ -137,6 +139,8 @@ class Plan:
 
     Attributes:
         current: The version that it starts from: the current one, unless that is void.
+        first: The version that its line began with, or what may stand for that: the first of these
+            that is on disk. Empty where it is the first itself.
         division: The faces to learn from and to be judged on.
         pieces: Active, consented feedback with a crop.
         confirmations: Of these.
@@ -145,9 +149,11 @@ class Plan:
         unreadable: Faces whose crop cannot be read.
         looked_at: Ids of all of it.
         weighing: What trust made of it; None: every piece counts 1.
+        learnt: Names of the faces that `current`, or one before it, was trained on.
     """
 
     current: ModelVersion
+    first: tuple[ModelVersion, ...]
     division: Division
     pieces: int
     confirmations: int
@@ -156,6 +162,7 @@ class Plan:
     unreadable: int
     looked_at: tuple[int, ...]
     weighing: Weighing | None
+    learnt: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -186,12 +193,14 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
         said = await feedback.active_feedback_for_training(session)
         voices = await trust.voices(session)
         known = await trained_on(session, current)
+        first = await first_of_line(session, current)
     trusted = None if policy is None else await asyncio.to_thread(weigh, voices, policy)
     weights = None if trusted is None else trusted.weights
     division = await asyncio.to_thread(divide, said, weights, known.people, known.faces)
     kinds = Counter(piece.kind for piece in said)
     return Plan(
         current=current,
+        first=first,
         division=division,
         pieces=len(said),
         confirmations=kinds["confirmation"],
@@ -200,6 +209,7 @@ async def plan_retrain(database: Database, policy: TrustPolicy | None = DEFAULT_
         unreadable=division.unreadable,
         looked_at=tuple(piece.feedback_id for piece in said),
         weighing=None if trusted is None else weighed(voices, trusted),
+        learnt=known.faces,
     )
 
 
@@ -318,7 +328,8 @@ class _Retrain:
             "base": None if base is None else _crops_of_set(base),
         }
         before = self._timed("asking the current version", lambda: self._asked(parent, sets, go_on))
-        lesson = _lesson(self._training, before["trained"], self._settings.pseudo_votes)
+        priors = _priors(self._training, before["trained"], self._plan.learnt)
+        lesson = _lesson(self._training, priors, self._settings.pseudo_votes)
         replay = None if replayed is None else _replay_lesson(replayed, before["replay"])
         start = load_members(parent)
         members = self._timed(
@@ -336,7 +347,8 @@ class _Retrain:
                 "writing the candidate", lambda: self._written(draft, parent, members)
             )
             after = self._timed("asking the candidate", lambda: self._asked(written, sets, go_on))
-            report = self._report(written, replay is not None, base, before, after)
+            first = self._first_answers(sets["base"], go_on)
+            report = self._report(written, replay is not None, base, before, after, first)
             go_on()
             return publish_version(written, self._settings.models), report
         finally:
@@ -377,6 +389,21 @@ class _Retrain:
                     blended(logits.label, calibrations.label),
                 )
         return answers
+
+    def _first_answers(self, crops: NDArray[np.uint8] | None, go_on: KeepGoing) -> Answers | None:
+        """What the first version of the line says of base faces; None where the current one is it.
+
+        Without any answer where none that could be asked is on disk.
+        """
+        if crops is None or not self._plan.first:
+            return None
+        first = _readable(self._plan.first)
+        if first is None:
+            nothing = np.zeros((0, len(EMOTIONS)))
+            return Answers(nothing, nothing)
+        return self._timed(
+            "asking the first version", lambda: self._asked(first, {"base": crops}, go_on)
+        )["base"]
 
     def _learnt(
         self,
@@ -439,6 +466,7 @@ class _Retrain:
         base: FaceSet | None,
         before: dict[str, Answers],
         after: dict[str, Answers],
+        first: Answers | None,
     ) -> RetrainReport:
         plan = self._plan
         votes = {"trained": _shares_of(self._training), "holdout": _shares_of(self._holdout)}
@@ -463,8 +491,15 @@ class _Retrain:
             for name in ("holdout", "base")
             if name in compared
         }
+        since_first = None
+        if first is not None:
+            some = slice(len(first.crowd))
+            since_first = PairedFaces(
+                votes["base"][some], first.crowd, after["base"].crowd[some], np.arange(some.stop)
+            )
         verdict = judge(
-            PairedResults(paired.get("holdout"), paired.get("base")), self._settings.policy
+            PairedResults(paired.get("holdout"), paired.get("base"), since_first),
+            self._settings.policy,
         )
         return RetrainReport(
             parent=plan.current.digest,
@@ -531,6 +566,26 @@ def _crops_of(faces: Sequence[VotedFace]) -> NDArray[np.uint8] | None:
 
 def _crops_of_set(faces: FaceSet) -> NDArray[np.uint8]:
     return faces.crops[:, 0].numpy()
+
+
+def _readable(candidates: Sequence[ModelVersion]) -> VersionOnDisk | None:
+    for version in candidates:
+        with contextlib.suppress(FerModelError, RunRefused):
+            return version_on_disk(version)
+    return None
+
+
+def _priors(faces: Sequence[VotedFace], blends: Answers, learnt: Collection[str]) -> Answers:
+    """What the targets start from: what the current version says, (N, 7) each.
+
+    Of a face that it has learnt, what the bot said before: else the voices it has learnt would be
+    in the blend and in the votes, and one of them would count more with every retrain.
+    """
+    known = np.array([face.name in learnt for face in faces])[:, None]
+    return Answers(
+        np.where(known, np.stack([face.crowd for face in faces]), blends.crowd),
+        np.where(known, np.stack([face.label for face in faces]), blends.label),
+    )
 
 
 def _lesson(faces: Sequence[VotedFace], blends: Answers, pseudo_votes: float) -> Lesson:

@@ -45,19 +45,25 @@ class VotedFace:
 
     Attributes:
         face_id: The first of its rows.
+        name: Equal for the same face of the same photo, whoever sent it.
         feedback_ids: The feedback that counts.
         people: Who gave it.
         votes: (7,), how many people named each emotion, everybody as much as they are trusted.
         kinds: How many confirmations and corrections.
         crop: uint8 (S, S, 3), as the engine is given it.
+        crowd: (7,), what the bot answered when the first of them spoke ...
+        label: (7,), ... with either calibration.
     """
 
     face_id: int
+    name: str
     feedback_ids: tuple[int, ...]
     people: tuple[int, ...]
     votes: NDArray[np.float64]
     kinds: Counter[str]
     crop: NDArray[np.uint8]
+    crowd: NDArray[np.float64]
+    label: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def voted_faces(
         if weights is None or weights.get(said.feedback_id, 0.0) > 0:
             by_face[said.face].append(said)
     faces, unreadable = [], 0
-    for voices in by_face.values():
+    for name, voices in by_face.items():
         crop = _readable(voices)
         if crop is None:
             unreadable += 1
@@ -109,11 +115,14 @@ def voted_faces(
         faces.append(
             VotedFace(
                 face_id=min(voice.face_id for voice in voices),
+                name=name,
                 feedback_ids=tuple(voice.feedback_id for voice in voices),
                 people=tuple(sorted({voice.person_id for voice in voices})),
                 votes=votes,
                 kinds=Counter(voice.kind for voice in voices),
                 crop=crop,
+                crowd=np.array(voices[0].crowd),
+                label=np.array(voices[0].label),
             )
         )
     return tuple(sorted(faces, key=lambda face: face.face_id)), unreadable

@@ -15,6 +15,7 @@ from benchmarks import learning, people
 from benchmarks.learning import (
     Job,
     Learnt,
+    Lineage,
     Settings,
     claimed,
     divided,
@@ -58,6 +59,8 @@ ANYTHING = GatePolicy(
     loss_margin=99,
     rare_share=0,
     calibration_margin=9,
+    first_accuracy_margin=9,
+    first_loss_margin=99,
 )
 NOTHING = GatePolicy(holdout_faces=9999)
 
@@ -159,6 +162,38 @@ def test_passed_candidate_serves_and_the_same_seed_gives_the_same_one(tiny: Worl
         return tiny.answers(tiny.unseen, learnt.candidate)[0]
 
     assert np.array_equal(answers(), answers())
+
+
+def test_later_retrain_starts_from_what_the_first_version_said_and_is_held_to_it(
+    tiny: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priors: list[np.ndarray] = []
+    targets = learning.vote_targets
+
+    def noted(blends: np.ndarray, *others: Any) -> np.ndarray:
+        priors.append(blends)
+        return targets(blends, *others)
+
+    asked = tiny.spoken_of.asked
+    first = np.roll(asked.at_start[0], 1, axis=1)
+    said = some_pieces(tiny)
+    monkeypatch.setattr(learning, "vote_targets", noted)
+    monkeypatch.setattr(learning, "_HOLDOUT_CHECKS", ())
+    policy = replace(ANYTHING, level=2, first_accuracy_margin=-2)
+    settings = Settings(BRIEF, policy, trust=None)
+
+    def found(lineage: Lineage | None) -> Learnt:
+        priors.clear()
+        return retrained(tiny.members, tiny, said, settings, 0, asked.at_start[0], lineage)
+
+    earlier = found(None)
+    places = sorted(earlier.places)
+    assert np.allclose(priors[0], asked.at_start[0][places])
+    lineage = Lineage(frozenset(places[:1]), (first, first), tiny.gate_base.at_start[0])
+    later = found(lineage)
+    assert np.allclose(priors[0][0], first[places[0]])
+    assert np.allclose(priors[0][1:], asked.at_start[0][places[1:]])
+    assert set(later.failed) - set(earlier.failed) == {"base_accuracy_holds_since_first"}
 
 
 def test_version_at_the_start_is_not_asked_twice(tiny: World) -> None:

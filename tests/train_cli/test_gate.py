@@ -133,6 +133,30 @@ def test_forgetting_on_the_base_is_refused() -> None:
     assert "better_on_holdout" not in failed(verdict)
 
 
+def test_small_losses_that_add_up_since_the_first_version_are_refused() -> None:
+    first = base()
+    now = first.after.copy()
+    now[:25] = np.roll(now[:25], 1, axis=1)
+    since_last = replace(first, before=now, after=now)
+    since_first = replace(first, after=now)
+    learnt = faces(60, 0.3, 0.6)
+    assert judge(PairedResults(learnt, since_last)).passed
+    assert judge(PairedResults(learnt, since_last, first)).passed
+    assert failed(judge(PairedResults(learnt, since_last, since_first))) == {
+        "base_accuracy_holds_since_first",
+        "base_log_loss_holds_since_first",
+    }
+
+
+def test_first_version_of_which_nothing_is_known_is_evidence_missing() -> None:
+    nothing = base(count=0)
+    verdict = judge(PairedResults(faces(60, 0.3, 0.6), base(), nothing))
+    assert failed(verdict) == {"base_accuracy_holds_since_first", "base_log_loss_holds_since_first"}
+    assert verdict.reasons == (
+        "no first version is on disk: nobody knows what was forgotten since",
+    )
+
+
 def test_forgetting_a_rare_emotion_is_refused_though_the_whole_hardly_moves() -> None:
     said = np.eye(7)[np.r_[np.full(2000, 3), np.full(2000, 4), np.full(60, 1)]]
     before = sharpened(said, 0.8)

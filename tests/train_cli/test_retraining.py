@@ -9,16 +9,18 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
-from fer_model.errors import VersionDamaged
+from fer_model.errors import VersionDamaged, VersionMissing
 from fer_model.uris import version_path
 from fer_model.versions import ModelVersion, read_version
 from store import feedback, rulings, runs, versions
 from store.engine import Database, open_database
 from store.errors import LeaseLost, NoCurrentVersion
 from store.leases import acquire_lease
+from store.records import ModelVersion as StoredVersion
 from store.records import Run, Verdict
 from store.tables import LeaseRow
 from tests.train_cli.feedback_rows import (
@@ -35,7 +37,7 @@ from train_cli.errors import TookTooLong
 from train_cli.gate import GatePolicy
 from train_cli.learning import STEPS_BACK
 from train_cli.registry import held_lease, promote
-from train_cli.retrain_report import Weighing, in_words
+from train_cli.retrain_report import Answers, Weighing, in_words
 from train_cli.retraining import Outcome, RetrainSettings, Watcher, plan_retrain, retrain
 from train_cli.voting import sides
 
@@ -200,6 +202,64 @@ async def test_candidate_that_is_better_on_others_passes_and_is_promoted(
     held_out = {person for face in division.holdout for person in face.people}
     assert held_out
     assert not held_out & set(learnt_from)
+
+
+async def test_second_retrain_is_held_to_the_first_version_too(
+    serving: Database,
+    base: ModelVersion,
+    settings: RetrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases: list[str] = []
+    replayed = RetrainSettings(
+        settings.models, write_split(tmp_path / "split"), learning=BRIEF, policy=LENIENT
+    )
+
+    async def retrained() -> dict[str, bool]:
+        report = (await run_retrain(serving, replayed, Watcher(on_phase=phases.append))).report
+        assert report is not None
+        await promote(serving, report.candidate, actor="test", override_reason="a test")
+        return {check.name: check.passed for check in report.verdict.checks}
+
+    for person in range(14):
+        await say(serving, base.digest, person)
+    assert not [name for name in await retrained() if "since_first" in name]
+    assert "asking the first version" not in phases
+    names = "base_accuracy_holds_since_first", "base_log_loss_holds_since_first"
+    await say(serving, base.digest, 50)
+    checks = await retrained()
+    assert [checks[name] for name in names] == [True, True]
+    assert "asking the first version" in phases
+
+    on_disk = retraining.version_on_disk
+
+    def without_base(version: StoredVersion) -> ModelVersion:
+        if version.digest == base.digest:
+            raise VersionMissing(base.path)
+        return on_disk(version)
+
+    monkeypatch.setattr(retraining, "version_on_disk", without_base)
+    await say(serving, base.digest, 51)
+    checks = await retrained()
+    assert [checks[name] for name in names] == [False, False]
+
+
+async def test_voice_that_was_learnt_is_not_in_what_its_target_starts_from(
+    serving: Database, base: ModelVersion
+) -> None:
+    first = await say(serving, base.digest, 1)
+    await say(serving, base.digest, 2)
+    await register(serving, base, "child", [first])
+    plan = await plan_retrain(serving)
+    faces = plan.division.training
+    assert len(faces) == 2
+    assert plan.learnt == {faces[0].name}
+    says = np.full((2, 7), [0.4, *[0.1] * 6])
+    priors = retraining._priors(faces, Answers(says, says), plan.learnt)
+    assert np.allclose(priors.crowd, [faces[0].crowd, says[1]])
+    assert np.allclose(priors.label, [faces[0].label, says[1]])
+    assert not np.allclose(faces[0].crowd, says[0])
 
 
 async def test_retrain_goes_no_farther_than_base_faces_that_it_keeps_apart_bear(

@@ -407,7 +407,8 @@ def test_scheduler_ends_cleanly_on_sigterm(sqlite_url: str) -> None:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stderr is not None
-        assert "scheduled" in process.stderr.readline()
+        assert process.stderr.readline() == "scheduled: 0 3 * * *\n"
+        assert "without --replay" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=120)
     assert process.returncode == 0

@@ -59,6 +59,14 @@ def test_photo_that_several_people_sent_is_one_face_with_all_their_votes() -> No
     assert faces[0].people == (100, 101)
 
 
+def test_face_keeps_what_was_answered_before_anybody_spoke_of_it() -> None:
+    later = (0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
+    other = replace(SAID, feedback_id=2, person_id=101, crowd=later, label=later)
+    ((face,), _) = voted_faces([SAID, other])
+    assert face.name == "photo#1"
+    assert (tuple(face.crowd), tuple(face.label)) == (SAID.crowd, SAID.label)
+
+
 def test_face_whose_crop_is_unreadable_is_taken_from_who_else_sent_it() -> None:
     damaged = replace(SAID, feedback_id=2, face_id=6, person_id=101, crop=b"")
     faces, unreadable = voted_faces([damaged, SAID])
