@@ -328,7 +328,7 @@ class InboxQueue(Queue[object]):
         if due is None:
             return LONGEST_SLEEP_S
         left = (due - datetime.now(UTC)).total_seconds()
-        # What is due already waits for an earlier update of its chat: no use in asking at once.
+        # What is due already is in another worker's hands: no use in asking at once.
         return min(left, LONGEST_SLEEP_S) if left > 0 else LONGEST_SLEEP_S
 
     async def _insist(self, action: Callable[[], Awaitable[Result]]) -> Result:

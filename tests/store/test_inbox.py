@@ -2,9 +2,10 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from store import inbox
 from store.engine import Database
@@ -265,6 +266,35 @@ async def test_next_due_is_the_end_of_the_lease_while_a_row_is_worked_on(
     await finish(database, mine)
     async with database.readers() as session:
         assert await inbox.next_due(session, bot_id=BOT) is None
+
+
+async def test_what_waits_for_an_earlier_update_of_its_chat_is_not_due(database: Database) -> None:
+    await put(database, 1)
+    await put(database, 2)
+    await fail(database, await claimed(database))
+    async with database.readers() as session:
+        assert await inbox.next_due(session, bot_id=BOT) == NOON + 2 * SECOND
+
+
+async def test_what_was_finished_is_not_read_again(sqlite_database: Database) -> None:
+    statements: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, statement: str, parameters: object, *rest: object) -> None:
+        if statement.startswith("SELECT"):
+            statements.append((statement, parameters))
+
+    event.listen(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
+    await claim(sqlite_database)
+    async with sqlite_database.readers() as session:
+        await inbox.next_due(session, bot_id=BOT)
+        await inbox.pending_count(session)
+    assert len(statements) == 3
+    for statement, parameters in statements:
+        async with sqlite_database.engine.connect() as connection:
+            rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plan = [row.detail for row in rows if " inbox" in row.detail]
+        assert any("ix_inbox_unfinished" in step for step in plan)
+        assert all("ix_inbox_unfinished" in step or "(rowid=?)" in step for step in plan)
 
 
 async def test_purge_deletes_old_finished_rows_alone(database: Database) -> None:
