@@ -41,7 +41,7 @@ from bot.understanding import (
     understand,
     understand_of_two,
 )
-from bot.vocabulary.of_two import is_label, is_thanks, is_undecided
+from bot.vocabulary.of_two import is_label, is_thanks, is_undecided, is_undo
 from store import feedback, people, policy, questions, readings
 from store.emotions import EMOTIONS
 from store.errors import FeedbackUnknown, QuestionUnknown, ReadingUnknown
@@ -119,6 +119,10 @@ async def listen(
         about = await _reading_in_talk(session, speaker, question)
         if about is None:
             return Heard((replies.no_reading(texts),))
+    if is_undo(text):
+        standing = await feedback.feedback_of_reading(session, about.reading_id, speaker.person_id)
+        if standing:
+            return Heard((replies.undo_offered(texts, standing),))
     if question is not None and question.between is not None:
         meaning = understand_of_two(text, question.between, len(about.faces), (texts.language,))
     else:

@@ -239,7 +239,9 @@ def noted(texts: Texts, recorded: Sequence[Recorded], reading: Reading) -> Reply
     if not recorded:
         raise ValueError("nothing was recorded")
     alone = len(reading.faces) == 1
-    lines = [_noted_line(texts, said, alone) for said in recorded]
+    first, *others = recorded
+    lines = [_noted_line(texts, first, alone)]
+    lines += [_also_noted_line(texts, said) for said in others]
     undos = _undos(texts, [said.feedback for said in recorded])
     return Reply(_lines(lines[:MOST_LINES]), _keyboard(*_rows(undos, 3)))
 
@@ -342,6 +344,13 @@ def edit_not_understood(texts: Texts, standing: Sequence[Feedback]) -> Reply:
     """An edited message is no feedback now: what it said before stands, with Undo for each."""
     emotions = _list(texts, [_said(texts, said) for said in standing])
     text = texts.html("edit_not_understood", emotions=emotions)
+    return Reply(text, _keyboard(*_rows(_undos(texts, standing), 3)))
+
+
+def undo_offered(texts: Texts, standing: Sequence[Feedback]) -> Reply:
+    """What stands of the person's words, with Undo for each, where they asked to take one back."""
+    emotions = _list(texts, [_said(texts, said) for said in standing])
+    text = texts.html("undo_offered", emotions=emotions)
     return Reply(text, _keyboard(*_rows(_undos(texts, standing), 3)))
 
 
@@ -766,6 +775,16 @@ def _noted_line(texts: Texts, said: Recorded, alone: bool) -> Html:
     if alone:
         return texts.html("noted_correction_alone", emotion=emotion)
     return texts.html("noted_correction", face=number, emotion=emotion)
+
+
+def _also_noted_line(texts: Texts, said: Recorded) -> Html:
+    """A face after the first: who was thanked once is not thanked for every face."""
+    if said.repeated or said.previous is not None:
+        return _noted_line(texts, said, alone=False)
+    confirmed = said.feedback.kind == "confirmation" and said.feedback.shares is None
+    key: Key = "also_confirmation" if confirmed else "also_correction"
+    emotion = _said(texts, said.feedback)
+    return texts.html(key, face=said.feedback.face_number, emotion=emotion)
 
 
 def _said(texts: Texts, said: Feedback) -> Html:

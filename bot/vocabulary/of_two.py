@@ -30,6 +30,7 @@ class OfTwo:
     neither_but: tuple[str, ...]
     undecided: frozenset[str]
     thanks: frozenset[str]
+    undo: frozenset[str]
 
 
 def choice_in(text: str) -> Choice | None:
@@ -67,6 +68,11 @@ def is_thanks(text: str) -> bool:
     return _plain(text) in of_two().thanks
 
 
+def is_undo(text: str) -> bool:
+    """Whether a whole text asks to take back what was said."""
+    return _plain(text) in of_two().undo
+
+
 def is_label(text: str, label: str) -> bool:
     """Whether somebody typed what stands on a button."""
     return _plain(text) == _plain(label)
@@ -85,6 +91,7 @@ def of_two() -> OfTwo:
     neither_but: set[str] = set()
     undecided: set[str] = set()
     thanks: set[str] = set()
+    undo: set[str] = set()
     for language, lists in tomllib.loads(content).items():
         for choice in _CHOICES:
             for phrase in lists[choice]:
@@ -94,14 +101,17 @@ def of_two() -> OfTwo:
         neither_but |= {normalised(phrase) for phrase in lists.get("neither_but", ())}
         undecided |= {_plain(phrase) for phrase in lists["undecided"]}
         thanks |= {_plain(phrase) for phrase in lists["thanks"]}
-    if twice := (undecided & answers.keys()) | (thanks & (undecided | answers.keys())):
-        raise ValueError(f"of_two.toml: {sorted(twice)} mean two things")
+        undo |= {_plain(phrase) for phrase in lists["undo"]}
+    known = [*answers, *undecided, *thanks, *undo]
+    if len(known) > len(set(known)):
+        raise ValueError("of_two.toml: a phrase means two things")
     return OfTwo(
         answers,
         tuple(sorted(closer, key=len, reverse=True)),
         tuple(sorted(neither_but, key=len, reverse=True)),
         frozenset(undecided),
         frozenset(thanks),
+        frozenset(undo),
     )
 
 

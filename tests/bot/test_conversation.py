@@ -445,3 +445,19 @@ async def test_who_types_the_words_of_the_button_declines_consent(
     assert declined == replies.consent_declined(texts)
     assert person is not None
     assert person.consent == "withdrawn"
+
+
+@pytest.mark.parametrize("words", ["undo", "take it back!", "취소해 주세요"])
+async def test_who_asks_to_undo_is_shown_the_buttons(
+    database: Database, texts: Texts, words: str
+) -> None:
+    about = await read(database, faces=2)
+    async with database.sessions.begin() as session:
+        (hint,) = (await conversation.listen(session, texts, by_message(2), words)).replies
+        await conversation.listen(session, texts, by_message(3), "1 is sad, 2 is angry")
+        (offered,) = (await conversation.listen(session, texts, by_message(4), words)).replies
+    assert hint == replies.not_understood(texts)
+    assert offered.keyboard is not None
+    labels = [button.text for row in offered.keyboard.inline_keyboard for button in row]
+    assert labels == ["Undo face 1", "Undo face 2"]
+    assert await said(database, about) == [(1, "sad"), (2, "angry")]

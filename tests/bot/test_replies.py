@@ -325,6 +325,18 @@ def test_several_faces_are_undone_one_by_one() -> None:
     assert labels(reply.keyboard) == ["Undo face 1", "Undo face 3"]
 
 
+def test_who_speaks_about_several_faces_is_thanked_once() -> None:
+    about = reading([MIXED, SAD])
+    said = [
+        recorded(about, feedback("sad", 1)),
+        recorded(about, feedback("sad", 2, kind="confirmation")),
+    ]
+    assert plain(replies.noted(EN, said, about)).splitlines() == [
+        "Thanks, noted as sad for face 1.",
+        "Noted: sad is right for face 2.",
+    ]
+
+
 @BOTH
 def test_feedback_on_a_hundred_faces_fits_into_a_message(texts: Texts) -> None:
     about = reading([MIXED] * 120)

@@ -108,7 +108,7 @@ def test_every_language_has_every_answer_and_none_means_two_things() -> None:
     languages = tomllib.loads(text)
     assert set(languages) == {code for code in LANGUAGES if code != "emoji"}
     for answers in languages.values():
-        lists = {"first", "second", "both", "neither", "closer", "undecided", "thanks"}
+        lists = {"first", "second", "both", "neither", "closer", "undecided", "thanks", "undo"}
         assert set(answers) - {"neither_but"} == lists
         assert all(is_undecided(phrase) for phrase in answers["undecided"])
         for choice in ("first", "second", "both", "neither"):
