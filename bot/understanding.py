@@ -240,6 +240,8 @@ _QUESTION: Final = re.compile("[?\N{ARABIC QUESTION MARK}\N{INVERTED QUESTION MA
 def _understand_in(words: Lexicon, text: str, face_count: int | None, *, mend: bool) -> _Understood:
     if _LINK.search(text):
         return _Understood(NotFeedback(), (0, 0), refuses=True)
+    for ending in words.asserted:
+        text = text.replace(ending, ending[:-1] + " ")
     *asked, last = _QUESTION.split(text)
     said = words.read(" ".join((*asked, last)), mend=mend)
     lost = (
@@ -296,7 +298,9 @@ class _Clause:
     about_people: bool = False
     is_described: bool = False
     is_unclear: bool = False
+    is_mood: bool = False
     has_talk: bool = False
+    of_photo: bool = False
 
     def is_spoken(self) -> bool:
         return bool(self.named or self.pictured or self.denied or self.others)
@@ -418,6 +422,7 @@ class _Listener:
         word, following = self.said[at], _at(self.said, at + 1)
         self.clause.is_unclear |= word.can_be(Role.DOUBT)
         self.clause.has_talk |= word.can_be(Role.TALK)
+        self.clause.is_mood |= word.can_be(Role.MOOD)
         if word.can_be(Role.BUT, Role.LITTLE):
             # "Yes, but a bit sad": neither the blend nor sad.
             self.clause.is_limited |= self.clause.confirms
@@ -462,6 +467,7 @@ class _Listener:
             self.clause.is_ordered |= bool(self.clause.named)
         else:
             _describe(self.clause, word, following)
+            self.clause.of_photo = self.of_photo
             if self.of_photo:
                 self.clause.by_self = self.clause.is_remark = False
 
@@ -693,8 +699,9 @@ def _meaning(clause: _Clause) -> Meaning:
         or not set(named).isdisjoint(clause.denied)
         or (bool(pictured) and not clause.named and clause.by_self)
     )
+    is_unclear = clause.is_unclear or (clause.is_mood and not _tells_of_a_face(clause))
     says_something = named or clause.denied or clause.faces or clause.confirms or clause.rejects
-    if contradicts or (clause.is_unclear and says_something):
+    if contradicts or (is_unclear and says_something):
         return Unclear(named, face)
     if named:
         in_passing = (clause.by_self or clause.is_remark) and not (clause.rejects or clause.faces)
@@ -710,6 +717,18 @@ def _meaning(clause: _Clause) -> Meaning:
     if not clause.faces or clause.is_described:
         return NotFeedback()
     return FaceNamed(face) if face is not None else FacesNamed(tuple(clause.faces))
+
+
+def _tells_of_a_face(clause: _Clause) -> bool:
+    return bool(
+        clause.is_described
+        or clause.faces
+        or clause.shares
+        or clause.denied
+        or clause.is_ordered
+        or clause.joined
+        or clause.of_photo
+    )
 
 
 def _has_part(clause: _Clause) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from rapidfuzz.distance import OSA
 
+from bot.vocabulary.korean import conjugated
 from store.emotions import EMOTIONS
 
 LANGUAGES: Final = ("en", "ko", "es", "de", "fr", "pt", "ru", "ja", "zh", "hi", "ar", "id")
@@ -60,6 +61,7 @@ class Role(Enum):
     TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
+    MOOD = auto()  # asked about unless something else tells that the face is meant
     STOP = auto()  # whoever says this gives no feedback
     UNKNOWN = auto()
 
@@ -110,8 +112,9 @@ Key: TypeAlias = tuple[str, ...]
 class Lexicon:
     """The words of one language and the emoji, ready to be looked up.
 
-    `endings` count within a piece of writing only, never at its beginning. A language that has
-    them is one where a piece counts only if all of it is known.
+    `endings` count within a piece of writing, and of two syllables or more where nothing else is
+    known. A language that has them is one where a piece counts only if all of it is known, and
+    where a word of one syllable takes only the endings in `short`.
     """
 
     contractions: Mapping[str, str]
@@ -123,6 +126,8 @@ class Lexicon:
     letters: Mapping[str, str]
     laughs: Sequence[str]
     softened: Sequence[str] = ()
+    asserted: Sequence[str] = ()
+    short: frozenset[str] = frozenset()
     pieces: frozenset[str] = frozenset()
     moods: Mapping[str, Sequence[Mood]] = field(default_factory=dict)
 
@@ -132,13 +137,7 @@ class Lexicon:
         With `mend` a few of those are taken for the emotion that they nearly are.
         """
         tokens = self._tokens(text)
-        found: list[tuple[Word, int]] = []
-        start = 0
-        while start < len(tokens):
-            word, length = self._longest_at(tokens, start)
-            found.append((word, tokens[start].run))
-            start += length
-        return tuple(self._mended(found, tokens, mend))
+        return tuple(self._mended(list(self._cut(tokens)), tokens, mend))
 
     def whole(self, text: str) -> Role | None:
         """The role of a text that means something only as a whole message."""
@@ -167,16 +166,47 @@ class Lexicon:
                 return shorter
         return token
 
-    def _longest_at(self, tokens: Sequence[Token], start: int) -> tuple[Word, int]:
+    def _cut(self, tokens: Sequence[Token]) -> Iterator[tuple[Word, int]]:
+        """The words and their runs.
+
+        The longest that fits; in a language with endings whichever leaves the least unknown.
+        """
+        best: list[tuple[int, Word, int]] = [(0, _NOTHING, 0)] * (len(tokens) + 1)
+        for start in reversed(range(len(tokens)) if self.endings else ()):
+            best[start] = min(
+                (
+                    (length * word.can_be(Role.UNKNOWN) + best[start + length][0], word, length)
+                    for word, length in self._at(tokens, start)
+                ),
+                key=lambda one: one[0],
+            )
+        start = 0
+        while start < len(tokens):
+            _, word, length = best[start] if self.endings else (0, *next(self._at(tokens, start)))
+            yield word, tokens[start].run
+            start += length
+
+    def _at(self, tokens: Sequence[Token], start: int) -> Iterator[tuple[Word, int]]:
+        """What may begin at a token, and its length in tokens, the longest first."""
         glued = bool(self.endings) and not tokens[start].starts
         for length in range(min(self.reach.get(tokens[start].text, 0), len(tokens) - start), 0, -1):
             key = tuple(token.text for token in tokens[start : start + length])
-            if glued and key in self.endings:
-                return self.endings[key], length
-            word = self.words.get(key)
-            if word is not None and not (glued and length == 1):
-                return word, length
-        return _unlisted(tokens[start].text, self.laughs), 1
+            ending, word = self.endings.get(key), self.words.get(key)
+            if glued and ending is not None:
+                if not self._makes_another(key, tokens, start):
+                    yield ending, length
+            elif word is not None and not (glued and _is_chance(word, tokens[start:][:length])):
+                yield word, length
+            elif ending is not None and length > 1:
+                yield ending, length
+        yield _unlisted(tokens[start].text, self.laughs), 1
+
+    def _makes_another(self, ending: Key, tokens: Sequence[Token], start: int) -> bool:
+        """Whether it makes another word of a yes, a no or an emotion of one syllable."""
+        if "".join(ending) in self.short or not tokens[start - 1].starts:
+            return False
+        first = self.words.get((tokens[start - 1].text,))
+        return first is not None and first.can_be(*_JUDGING)
 
     def _mended(
         self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
@@ -223,15 +253,10 @@ class Lexicon:
 
     def _is_ending(self, rest: str) -> bool:
         tokens = [Token(one, 0, False) for one in rest]
-        start = 0
-        while start < len(tokens):
-            word, length = self._longest_at(tokens, start)
-            if word.can_be(Role.UNKNOWN, Role.STOP):
-                return False
-            start += length
-        return True
+        return not any(word.can_be(Role.UNKNOWN, Role.STOP) for word, _ in self._cut(tokens))
 
 
+_NOTHING: Final = Word("", frozenset())
 _HELD: Final = 3  # times a letter stands in a row before it was held down
 _MOST_MENDED: Final = 2
 _SHORTEST_MISSPELT: Final = 5
@@ -250,8 +275,17 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
     return written
 
 
+def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
+    """Whether a word within a piece is its last letters, and perhaps the first of the next."""
+    crosses = any(token.starts for token in tokens)
+    return len(tokens) == 1 or (crosses and word.can_be(*_JUDGING))
+
+
+_JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
+
+
 def _is_kept(word: Word) -> bool:
-    return word.can_be(Role.EMOTION, Role.STOP)
+    return word.can_be(Role.STOP) or (word.can_be(Role.EMOTION) and len(word.text) > 1)
 
 
 def _is_misspelt(written: str, known: str) -> bool:
@@ -412,9 +446,10 @@ def build(
         for text in texts:
             words.setdefault(key_of(text), Word(text, frozenset({Role.EMOTION}), emotion))
     endings = {
-        key_of(text): Word(text, frozenset({role}))
-        for name, role in (("glued", Role.FILLER), ("stop", Role.STOP))
-        for text in vocabulary.get("endings", {}).get(name, ())
+        key_of(text): Word(text, frozenset(roles))
+        for name, roles in _ENDINGS
+        for entry in vocabulary.get("endings", {}).get(name, ())
+        for text in _written(entry)
     }
     whole = {
         key_of(text): role
@@ -436,8 +471,10 @@ def build(
         letters,
         emoji["laughs"],
         tuple(vocabulary.get("questions", {}).get("softened", ())),
-        frozenset(pieces),
-        _moods(words),
+        tuple(vocabulary.get("questions", {}).get("asserted", ())),
+        frozenset(vocabulary.get("endings", {}).get("short", ())),
+        pieces=frozenset(pieces),
+        moods=_moods(words),
     )
 
 
@@ -462,6 +499,13 @@ def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
     return moods
 
 
+_ENDINGS: Final = (
+    ("glued", {Role.FILLER}),
+    ("be", {Role.BE}),
+    ("look", {Role.LOOK}),
+    ("photo", {Role.LOOK, Role.PHOTO}),
+    ("stop", {Role.STOP}),
+)
 _WHOLE_MESSAGES: Final = (
     ("confirm", Role.CONFIRM),
     ("reject", Role.REJECT),
@@ -512,6 +556,7 @@ _LISTS: Final = (
     ("fillers", "words", Role.FILLER),
     ("talk", "words", Role.TALK),
     ("doubt", "words", Role.DOUBT),
+    ("doubt", "moods", Role.MOOD),
     ("not_feedback", "phrases", Role.STOP),
 )
 _WITH_PREFIXES: Final = frozenset(
@@ -523,10 +568,9 @@ def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, R
     prefixes = ("", *vocabulary.get("prefixes", {}).get("words", ()))
     stems = ("", *vocabulary.get("endings", {}).get("stems", ()))
     for text, role, value in _listed(vocabulary):
-        stem = text.removesuffix("*")
-        for ending in stems if stem != text else ("",):
+        for form in _written(text, stems):
             for prefix in prefixes if role in _WITH_PREFIXES else ("",):
-                written = prefix + stem + ending
+                written = prefix + form
                 yield written, role, written if role is Role.OTHER_EMOTION else value
     for emotion in EMOTIONS:
         yield from _each(emoji["emotions"][emotion], Role.EMOJI, emotion)
@@ -538,6 +582,14 @@ def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, R
     yield from _each(emoji["talk"], Role.TALK)
     yield from _each(emoji["percent"], Role.PERCENT)
     yield from _each(sorted(_PUNCTUATION), Role.BREAK)
+
+
+def _written(entry: str, stems: Sequence[str] = ("",)) -> Iterable[str]:
+    """All that an entry stands for: "슬프다*" for its forms, "trist*" for all endings of stems."""
+    if entry.endswith("다*"):
+        return sorted(conjugated(entry.removesuffix("다*")))
+    stem = entry.removesuffix("*")
+    return (entry,) if stem == entry else [stem + ending for ending in stems]
 
 
 def _listed(vocabulary: Vocabulary) -> Iterable[tuple[str, Role, str]]:
