@@ -456,7 +456,7 @@ class _Listener:
             self._name_other(word)
         elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI, Role.REJECT):
             self._judge(word)
-        elif word.can_be(Role.AND):
+        elif word.can_be(Role.AND) and not _only_goes_on(word, following):
             # "not sad and angry": both denied, or only the first?
             names_next = following is not None and _names(following)
             self.clause.is_unclear |= following is None or (self.denied_last and names_next)
@@ -544,6 +544,11 @@ def _at(said: Sequence[Word], index: int) -> Word | None:
 
 def _names(word: Word) -> bool:
     return word.can_be(Role.EMOTION, Role.EMOJI)
+
+
+def _only_goes_on(word: Word, following: Word | None) -> bool:
+    """Whether an ending that may join two emotions ("슬프고 화난") joins something else."""
+    return word.can_be(Role.FILLER) and (following is None or not _names(following))
 
 
 def _is_yes(word: Word, following: Word | None, said: Sequence[Word]) -> bool:
@@ -757,6 +762,6 @@ def _mixture(clause: _Clause, named: tuple[str, ...], face: int | None) -> Mixtu
 def _other_emotion(clause: _Clause, named: tuple[str, ...], face: int | None) -> Meaning:
     if named:
         return Unclear(named, face)
-    if clause.by_self and not clause.rejects:
+    if clause.by_self and not clause.rejects and not clause.faces:
         return NotFeedback()
     return UnknownEmotion(clause.others[0], face)

@@ -203,9 +203,10 @@ class Lexicon:
 
     def _makes_another(self, ending: Key, tokens: Sequence[Token], start: int) -> bool:
         """Whether it makes another word of a yes, a no or an emotion of one syllable."""
-        if "".join(ending) in self.short or not tokens[start - 1].starts:
+        before = tokens[start - 1]
+        if "".join(ending) in self.short or not before.starts or len(before.text) > 1:
             return False
-        first = self.words.get((tokens[start - 1].text,))
+        first = self.words.get((before.text,))
         return first is not None and first.can_be(*_JUDGING)
 
     def _mended(
@@ -215,12 +216,12 @@ class Lexicon:
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
         mend = mend and len(lost) <= _MOST_MENDED
         glued = _hangul_of(tokens, lost) if self.endings else {}
-        for word, run in found:
+        for at, (word, run) in enumerate(found):
             if run in glued:
                 written, glued[run] = glued[run], ""
                 if written:
                     yield from self._guess_glued(written, mend)
-                if _is_kept(word):
+                if _is_kept(word, is_last=run not in (one for _, one in found[at + 1 : at + 2])):
                     yield word
             elif mend and word.can_be(Role.UNKNOWN):
                 yield self._guess(word.text) or word
@@ -278,14 +279,17 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
 def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
     """Whether a word within a piece is its last letters, and perhaps the first of the next."""
     crosses = any(token.starts for token in tokens)
-    return len(tokens) == 1 or (crosses and word.can_be(*_JUDGING))
+    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING))
 
 
 _JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
 
-def _is_kept(word: Word) -> bool:
-    return word.can_be(Role.STOP) or (word.can_be(Role.EMOTION) and len(word.text) > 1)
+def _is_kept(word: Word, *, is_last: bool) -> bool:
+    """Whether a word counts although the piece that it is in is not wholly known."""
+    if word.can_be(Role.EMOTION):
+        return len(word.text) > 1
+    return word.can_be(Role.STOP) and (is_last or len(word.text) > 1)
 
 
 def _is_misspelt(written: str, known: str) -> bool:
@@ -357,7 +361,8 @@ def tokenised(text: str) -> Iterator[Token]:
             continue
         if now == "character":
             if kind != "character":
-                run, fresh = run + 1, True
+                # What is glued to a word in other letters begins nothing: "sad임".
+                run, fresh = run + 1, kind != "word"
             yield Token(letter, run, fresh)
             fresh = False
         elif now == "mark":
@@ -501,6 +506,7 @@ def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
 
 _ENDINGS: Final = (
     ("glued", {Role.FILLER}),
+    ("and", {Role.FILLER, Role.AND}),
     ("be", {Role.BE}),
     ("look", {Role.LOOK}),
     ("photo", {Role.LOOK, Role.PHOTO}),
