@@ -365,7 +365,8 @@ def _half_understood(said: Sequence[Word]) -> Meaning:
     answers |= words[0].can_be(Role.REJECT)
     if words[0].can_be(Role.SELF):
         return NotFeedback()
-    if named or answers:
+    tells = any(word.can_be(Role.LOOK, Role.BE, Role.PHOTO) for word in said)
+    if named or answers or (tells and any(word.can_be(Role.OTHER_EMOTION) for word in said)):
         return Unclear(tuple(dict.fromkeys(named)))
     return NotFeedback()
 
@@ -460,6 +461,8 @@ class _Listener:
             # "not sad and angry": both denied, or only the first?
             names_next = following is not None and _names(following)
             self.clause.is_unclear |= following is None or (self.denied_last and names_next)
+            self.clause.joined += 1
+        elif word.can_be(Role.MIXED):
             self.clause.joined += 1
         elif word.can_be(Role.MOSTLY):
             self.clause.is_ordered |= not self.clause.named
@@ -605,7 +608,9 @@ def _deny_last(clause: _Clause) -> None:
 
 def _add_faces(clause: _Clause, word: Word, following: Word | None, face_count: int | None) -> None:
     if word.can_be(Role.ALL, Role.BOTH):
-        if face_count is None or (word.can_be(Role.BOTH) and face_count != 2):
+        if len(clause.faces) > 1:
+            pass  # "1 and 2 both"
+        elif face_count is None or (word.can_be(Role.BOTH) and face_count != 2):
             clause.is_unclear = True
         else:
             clause.faces += range(1, face_count + 1)

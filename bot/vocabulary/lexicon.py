@@ -51,6 +51,7 @@ class Role(Enum):
     BE = auto()
     LOOK = auto()
     AND = auto()
+    MIXED = auto()  # that they are mixed, wherever it stands
     OR = auto()
     BUT = auto()
     HALF = auto()
@@ -124,7 +125,7 @@ class Lexicon:
     whole_messages: Mapping[Key, Role]
     cries: frozenset[Key]
     letters: Mapping[str, str]
-    laughs: Sequence[str]
+    laughs: tuple[str, ...]
     softened: Sequence[str] = ()
     asserted: Sequence[str] = ()
     short: frozenset[str] = frozenset()
@@ -173,13 +174,12 @@ class Lexicon:
         """
         best: list[tuple[int, Word, int]] = [(0, _NOTHING, 0)] * (len(tokens) + 1)
         for start in reversed(range(len(tokens)) if self.endings else ()):
-            best[start] = min(
-                (
-                    (length * word.can_be(Role.UNKNOWN) + best[start + length][0], word, length)
-                    for word, length in self._at(tokens, start)
-                ),
-                key=lambda one: one[0],
-            )
+            found = [
+                (length * word.can_be(Role.UNKNOWN) + best[start + length][0], word, length)
+                for word, length in self._at(tokens, start)
+                if length > 1 or not self._makes_another(word, best[start + 1][1], tokens, start)
+            ]
+            best[start] = min(found, key=lambda one: one[0])
         start = 0
         while start < len(tokens):
             _, word, length = best[start] if self.endings else (0, *next(self._at(tokens, start)))
@@ -193,21 +193,20 @@ class Lexicon:
             key = tuple(token.text for token in tokens[start : start + length])
             ending, word = self.endings.get(key), self.words.get(key)
             if glued and ending is not None:
-                if not self._makes_another(key, tokens, start):
-                    yield ending, length
+                yield ending, length
             elif word is not None and not (glued and _is_chance(word, tokens[start:][:length])):
                 yield word, length
             elif ending is not None and length > 1:
                 yield ending, length
         yield _unlisted(tokens[start].text, self.laughs), 1
 
-    def _makes_another(self, ending: Key, tokens: Sequence[Token], start: int) -> bool:
-        """Whether it makes another word of a yes, a no or an emotion of one syllable."""
-        before = tokens[start - 1]
-        if "".join(ending) in self.short or not before.starts or len(before.text) > 1:
+    def _makes_another(self, word: Word, after: Word, tokens: Sequence[Token], start: int) -> bool:
+        """Whether an ending makes another word of one of one syllable: "화제", "이야기"."""
+        begins = tokens[start].starts and len(word.text) == 1
+        if not begins or start + 1 == len(tokens) or tokens[start + 1].starts:
             return False
-        first = self.words.get((before.text,))
-        return first is not None and first.can_be(*_JUDGING)
+        is_ending = self.endings.get(tuple(after.text.replace(" ", ""))) is after
+        return is_ending and after.text not in self.short and word.can_be(*_JUDGING, *_SLIGHT)
 
     def _mended(
         self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
@@ -282,6 +281,7 @@ def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
     return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING))
 
 
+_SLIGHT: Final = (Role.FILLER, Role.THIRD, Role.ALL)
 _JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
 
@@ -474,7 +474,7 @@ def build(
         whole,
         frozenset(key_of(text) for text in vocabulary.get("doubt", {}).get("cries", ())),
         letters,
-        emoji["laughs"],
+        tuple(emoji["laughs"]),
         tuple(vocabulary.get("questions", {}).get("softened", ())),
         tuple(vocabulary.get("questions", {}).get("asserted", ())),
         frozenset(vocabulary.get("endings", {}).get("short", ())),
@@ -507,6 +507,7 @@ def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
 _ENDINGS: Final = (
     ("glued", {Role.FILLER}),
     ("and", {Role.FILLER, Role.AND}),
+    ("moods", {Role.MOOD}),
     ("be", {Role.BE}),
     ("look", {Role.LOOK}),
     ("photo", {Role.LOOK, Role.PHOTO}),
@@ -553,6 +554,7 @@ _LISTS: Final = (
     ("time", "photo", Role.PHOTO),
     ("time", "past", Role.PAST),
     ("join", "and", Role.AND),
+    ("join", "mixed", Role.MIXED),
     ("join", "or", Role.OR),
     ("join", "but", Role.BUT),
     ("shares", "half", Role.HALF),
@@ -619,7 +621,8 @@ def _each(texts: Sequence[str], role: Role, value: str = "") -> Iterable[tuple[s
 _HIGHEST_NUMBER: Final = 999  # of a face; a longer number is a year, a time, a telephone's
 
 
-def _unlisted(token: str, laughs: Sequence[str]) -> Word:
+@lru_cache(maxsize=4096)
+def _unlisted(token: str, laughs: tuple[str, ...]) -> Word:
     if token.isdecimal() and len(token) <= len(str(_HIGHEST_NUMBER)) and int(token) > 0:
         return Word(token, frozenset({Role.NUMBER}), str(int(token)))
     if len(token) > 1 and any(_repeats(token, unit) for unit in laughs):
