@@ -123,34 +123,21 @@ async def listen(
         standing = await feedback.feedback_of_reading(session, about.reading_id, speaker.person_id)
         if standing:
             return Heard((replies.undo_offered(texts, standing),))
-    if question is not None and question.between is not None:
-        meaning = understand_of_two(text, question.between, len(about.faces), (texts.language,))
-    else:
-        meaning = understand(text, len(about.faces), (texts.language,))
+    meaning = understand(text, len(about.faces), (texts.language,))
+    if replied_to is None:
+        decided = await _hear_about_person(session, texts, speaker, text, meaning, about, question)
+        if decided is not None:
+            return decided
     if question is not None:
         if is_undecided(text):
             await questions.answer_question(session, question.question_id, speaker.person_id)
             return Heard((replies.undecided(texts),))
+        if question.between is not None:
+            meaning = understand_of_two(text, question.between, len(about.faces), (texts.language,))
         return await _hear_answer(session, texts, speaker, about, meaning, question)
     again = await _heard_before(session, texts, speaker, about, meaning)
     if again is not None:
         return again
-    if replied_to is None and await _may_answer_forgetting(session, speaker, about, meaning):
-        # Erasing takes a button, and a "yes" that was meant for it confirms no face.
-        if meaning == Confirmation():
-            return Heard((replies.forget_question(texts),))
-        await people.keep_after_all(session, speaker.person_id)
-        return Heard((replies.not_forgotten(texts),))
-    declines = is_label(text, texts.plain("button_no_consent"))
-    if replied_to is None and await _may_answer_consent(
-        session, speaker, about, Rejection() if declines else meaning
-    ):
-        # Consent takes a button, and a "yes" that was meant for it confirms no face. "No" may be
-        # meant for the face as well; declining takes the words that stand on the button.
-        if not declines:
-            return Heard((replies.consent_status(texts, "asked"),))
-        await people.set_consent(session, speaker.person_id, "withdrawn")
-        return Heard((replies.consent_declined(texts),))
     return await hear(session, texts, speaker, about, meaning)
 
 
@@ -377,17 +364,49 @@ async def _reading_in_talk(
     return latest if datetime.now(UTC) - latest.created_at <= NEXT_MESSAGE else None
 
 
+async def _hear_about_person(
+    session: AsyncSession,
+    texts: Texts,
+    speaker: Speaker,
+    text: str,
+    meaning: Meaning,
+    about: Reading,
+    question: Question | None,
+) -> Heard | None:
+    """Hear a bare "yes" or "no" to /forgetme or the question for consent; None where it is neither.
+
+    Both take a button, and a "yes" that was meant for them confirms no face. "No" may be meant for
+    the face as well: it erases nothing, but declining takes the words that stand on the button.
+    """
+    since = about.created_at if question is None else max(about.created_at, question.created_at)
+    if await _may_answer_forgetting(session, speaker, since, meaning):
+        if meaning == Confirmation():
+            return Heard((replies.forget_question(texts),))
+        await people.keep_after_all(session, speaker.person_id)
+        return Heard((replies.not_forgotten(texts),))
+    if question is not None:
+        return None
+    declines = is_label(text, texts.plain("button_no_consent"))
+    said = Rejection() if declines else meaning
+    if not await _may_answer_consent(session, speaker, about, said):
+        return None
+    if not declines:
+        return Heard((replies.consent_status(texts, "asked"),))
+    await people.set_consent(session, speaker.person_id, "withdrawn")
+    return Heard((replies.consent_declined(texts),))
+
+
 async def _may_answer_forgetting(
-    session: AsyncSession, speaker: Speaker, about: Reading, meaning: Meaning
+    session: AsyncSession, speaker: Speaker, since: datetime, meaning: Meaning
 ) -> bool:
-    """Return whether a bare "yes" or "no" follows /forgetme's question, not a new photo."""
+    """Return whether a bare "yes" or "no" follows /forgetme's question, and nothing since."""
     if meaning not in (Confirmation(), Rejection()):
         return False
     person = await people.person(session, speaker.person_id)
     asked_at = None if person is None else person.forget_asked_at
     return (
         asked_at is not None
-        and asked_at > about.created_at
+        and asked_at > since
         and datetime.now(UTC) - asked_at <= questions.LONGEST_WAIT
     )
 

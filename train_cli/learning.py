@@ -120,10 +120,17 @@ class LowerLayers:
     Args:
         members: Copied; their batch normalisation is folded, in bfloat16 where that is native.
         device: Where to.
+        on_batch: Called before every batch of faces; may raise, to stop.
     """
 
-    def __init__(self, members: Sequence[Member], device: torch.device) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        device: torch.device,
+        on_batch: Callable[[], None] = unheard,
+    ) -> None:
         self._device = device
+        self._on_batch = on_batch
         self._dtype = _arithmetic(device)
         self._sides = [member.side for member in members]
         self._layers = [self._ready(member) for member in members]
@@ -168,6 +175,7 @@ class LowerLayers:
     def _cached(self, count: int, faces: Callable[[slice, int], Tensor]) -> tuple[Tensor, ...]:
         cached: list[list[Tensor]] = [[] for _ in self._layers]
         for start in range(0, count, _CACHE_BATCH):
+            self._on_batch()
             rows = slice(start, start + _CACHE_BATCH)
             for layers, side, parts in zip(self._layers, self._sides, cached, strict=True):
                 seen = faces(rows, side).to(self._dtype, memory_format=torch.channels_last)
@@ -183,6 +191,7 @@ def learn(
     settings: LearningSettings,
     device: torch.device,
     on_step: OnStep = unheard,
+    on_batch: Callable[[], None] = unheard,
 ) -> list[Member]:
     """New members that answer `lesson` better; the given ones stay as they are.
 
@@ -195,6 +204,7 @@ def learn(
         settings: How.
         device: Where.
         on_step: Told after every step; may raise, to stop.
+        on_batch: Called before every batch of faces that the lower layers see; likewise.
 
     Raises:
         ValueError: The lesson is empty.
@@ -202,7 +212,7 @@ def learn(
     if not len(lesson):
         raise ValueError("nothing to learn from")
     random = torch.Generator().manual_seed(settings.seed)
-    lower = LowerLayers(members, device)
+    lower = LowerLayers(members, device, on_batch)
     copies = _copies(len(lesson), settings)
     new = _cached(lower, lesson, copies, settings, random)
     if replay is None:

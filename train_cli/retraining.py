@@ -420,7 +420,8 @@ class _Retrain:
         settings = self._settings
         learning = replace(settings.learning, seed=settings.seed)
         calibrations = parent.metadata.calibrations
-        return learn(start, calibrations, lesson, replay, learning, settings.device, on_step)
+        device = settings.device
+        return learn(start, calibrations, lesson, replay, learning, device, on_step, go_on)
 
     def _held_back(
         self,
@@ -435,7 +436,7 @@ class _Retrain:
             self._share = STEPS_BACK[-1]
             return between(start, learnt, self._share)
         device, calibrations = self._settings.device, parent.metadata.calibrations
-        seen = [LowerLayers(start, device).of_faces(guard.crops)]
+        seen = [LowerLayers(start, device, go_on).of_faces(guard.crops)]
         before, _ = upper_answers(start, calibrations, seen, device)
         said, people = base_shares(guard), np.arange(len(guard))
 
@@ -552,7 +553,7 @@ def _arguments(settings: RetrainSettings) -> dict[str, object]:
     return {
         "seed": settings.seed,
         "device": str(settings.device),
-        "base": None if settings.base is None else str(settings.base),
+        "base": None if settings.base is None else str(settings.base.resolve()),
         "pseudo_votes": settings.pseudo_votes,
         "learning": asdict(settings.learning),
         "policy": asdict(settings.policy),

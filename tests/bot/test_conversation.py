@@ -461,3 +461,19 @@ async def test_who_asks_to_undo_is_shown_the_buttons(
     labels = [button.text for row in offered.keyboard.inline_keyboard for button in row]
     assert labels == ["Undo face 1", "Undo face 2"]
     assert await said(database, about) == [(1, "sad"), (2, "angry")]
+
+
+@pytest.mark.parametrize("first", ["wrong", "bored"])
+async def test_a_yes_or_no_goes_to_forgetme_also_while_another_question_waits(
+    database: Database, texts: Texts, first: str
+) -> None:
+    about = await read(database, faces=1)
+    async with database.sessions.begin() as session:
+        await conversation.listen(session, texts, by_message(2), first)
+        await people.ask_to_forget(session, ADA)
+        (again,) = (await conversation.listen(session, texts, by_message(3), "yes")).replies
+        (kept,) = (await conversation.listen(session, texts, by_message(4), "no")).replies
+        await conversation.listen(session, texts, by_message(5), "sad")
+    assert again == replies.forget_question(texts)
+    assert kept == replies.not_forgotten(texts)
+    assert await said(database, about) == [(1, "sad")]

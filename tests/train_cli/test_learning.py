@@ -183,6 +183,32 @@ def test_learning_stops_when_it_is_told_to() -> None:
         learn(resnet(), SOFT, lesson(), None, BRIEF, CPU, on_step=stop)
 
 
+def test_learning_stops_when_it_is_told_to_while_the_lower_layers_see_the_faces() -> None:
+    class StopError(Exception):
+        pass
+
+    batches: list[int] = []
+    steps: list[int] = []
+
+    def go_on() -> None:
+        batches.append(1)
+        if len(batches) == 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        learn(
+            resnet(),
+            SOFT,
+            lesson(100),
+            None,
+            BRIEF,
+            CPU,
+            on_step=lambda *_progress: steps.append(1),
+            on_batch=go_on,
+        )
+    assert steps == []
+
+
 def test_halfway_between_two_versions_are_weights_halfway() -> None:
     start, end = resnet(), [Member(random_network("resnet50", 1), SIDE)]
     (half,) = between(start, end, 0.5)
