@@ -31,7 +31,9 @@ def conjugated(stem: str) -> frozenset[str]:
     forms |= {_closed(past, "ㅆ"), _closed(past, "ㅅ")}
     if _final(before_eu) == " ":
         forms |= _each(_closed(before_eu, "ㄴ"), _AFTER_N) | {_closed(before_eu, "ㄴ") + "다"}
-        forms |= {_closed(before_eu, "ㅂ") + "니다"} | _each(_closed(before_eu, "ㅁ"), ())
+        forms |= _each(_closed(before_eu, "ㅂ"), ("니다", "니당")) | _each(
+            _closed(before_eu, "ㅁ"), ()
+        )
     else:
         forms |= {before_eu + "은", before_eu + "음", before_eu + "으"}
     if before_eu != stem:

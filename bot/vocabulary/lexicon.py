@@ -26,10 +26,13 @@ class Role(Enum):
     """What a word can do in a sentence about faces."""
 
     EMOTION = auto()
+    FEELING = auto()  # an emotion by its noun: "that is rage" is no remark on what happened
     EMOJI = auto()  # an emotion as well, but also mere decoration
     OTHER_EMOTION = auto()
+    OTHER_EMOJI = auto()  # an OTHER_EMOTION, but beside words mere decoration
     CONFIRM = auto()
     CONFIRM_EMOJI = auto()
+    FINE = auto()  # a yes, but only after a face: "2 is fine"
     REJECT = auto()
     UNCLEAR_REJECT = auto()  # a REJECT that may negate what follows at once
     NOT = auto()
@@ -40,25 +43,34 @@ class Role(Enum):
     POSITION = auto()
     ALL = auto()
     BOTH = auto()
+    REST = auto()  # all faces but those that are named, or the one; or what is left of 100 %
+    EXCEPT = auto()  # the face that follows is none of those before it
+    SAME = auto()  # of this face the same holds as of those before it
+    IN_ORDER = auto()  # one emotion per face, from left to right
     NOUN = auto()
     PEOPLE = auto()
     THIRD = auto()
     REMARK = auto()  # a THIRD that, before "is", may be said of anything
     SELF = auto()
+    OWN = auto()  # "my": of somebody who may not be in the photo
     BOT = auto()
     PHOTO = auto()  # "in this photo": what is said, also of oneself, is said of the face
     PAST = auto()  # no feedback, unless of the photo
     BE = auto()
     LOOK = auto()
     AND = auto()
+    MIXED = auto()  # that they are mixed, wherever it stands
     OR = auto()
     BUT = auto()
     HALF = auto()
     PERCENT = auto()
     MOSTLY = auto()
     LITTLE = auto()
+    PORTION = auto()  # a share in a word: "a quarter"
+    PARTS = auto()  # a weight: "two parts"
     FILLER = auto()
     TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
+    REASON = auto()  # what follows is why: beside a whole statement it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
     MOOD = auto()  # asked about unless something else tells that the face is meant
@@ -124,7 +136,7 @@ class Lexicon:
     whole_messages: Mapping[Key, Role]
     cries: frozenset[Key]
     letters: Mapping[str, str]
-    laughs: Sequence[str]
+    laughs: tuple[str, ...]
     softened: Sequence[str] = ()
     asserted: Sequence[str] = ()
     short: frozenset[str] = frozenset()
@@ -173,13 +185,12 @@ class Lexicon:
         """
         best: list[tuple[int, Word, int]] = [(0, _NOTHING, 0)] * (len(tokens) + 1)
         for start in reversed(range(len(tokens)) if self.endings else ()):
-            best[start] = min(
-                (
-                    (length * word.can_be(Role.UNKNOWN) + best[start + length][0], word, length)
-                    for word, length in self._at(tokens, start)
-                ),
-                key=lambda one: one[0],
-            )
+            found = [
+                (length * word.can_be(Role.UNKNOWN) + best[start + length][0], word, length)
+                for word, length in self._at(tokens, start)
+                if length > 1 or not self._makes_another(word, best[start + 1][1], tokens, start)
+            ]
+            best[start] = min(found, key=lambda one: one[0])
         start = 0
         while start < len(tokens):
             _, word, length = best[start] if self.endings else (0, *next(self._at(tokens, start)))
@@ -193,20 +204,20 @@ class Lexicon:
             key = tuple(token.text for token in tokens[start : start + length])
             ending, word = self.endings.get(key), self.words.get(key)
             if glued and ending is not None:
-                if not self._makes_another(key, tokens, start):
-                    yield ending, length
+                yield ending, length
             elif word is not None and not (glued and _is_chance(word, tokens[start:][:length])):
                 yield word, length
             elif ending is not None and length > 1:
                 yield ending, length
         yield _unlisted(tokens[start].text, self.laughs), 1
 
-    def _makes_another(self, ending: Key, tokens: Sequence[Token], start: int) -> bool:
-        """Whether it makes another word of a yes, a no or an emotion of one syllable."""
-        if "".join(ending) in self.short or not tokens[start - 1].starts:
+    def _makes_another(self, word: Word, after: Word, tokens: Sequence[Token], start: int) -> bool:
+        """Whether an ending makes another word of one of one syllable: "화제", "이야기"."""
+        begins = tokens[start].starts and len(word.text) == 1
+        if not begins or start + 1 == len(tokens) or tokens[start + 1].starts:
             return False
-        first = self.words.get((tokens[start - 1].text,))
-        return first is not None and first.can_be(*_JUDGING)
+        is_ending = self.endings.get(tuple(after.text.replace(" ", ""))) is after
+        return is_ending and after.text not in self.short and word.can_be(*_JUDGING, *_SLIGHT)
 
     def _mended(
         self, found: Sequence[tuple[Word, int]], tokens: Sequence[Token], mend: bool
@@ -215,12 +226,12 @@ class Lexicon:
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
         mend = mend and len(lost) <= _MOST_MENDED
         glued = _hangul_of(tokens, lost) if self.endings else {}
-        for word, run in found:
+        for at, (word, run) in enumerate(found):
             if run in glued:
                 written, glued[run] = glued[run], ""
                 if written:
                     yield from self._guess_glued(written, mend)
-                if _is_kept(word):
+                if _is_kept(word, is_last=run not in (one for _, one in found[at + 1 : at + 2])):
                     yield word
             elif mend and word.can_be(Role.UNKNOWN):
                 yield self._guess(word.text) or word
@@ -278,14 +289,18 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
 def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
     """Whether a word within a piece is its last letters, and perhaps the first of the next."""
     crosses = any(token.starts for token in tokens)
-    return len(tokens) == 1 or (crosses and word.can_be(*_JUDGING))
+    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING))
 
 
+_SLIGHT: Final = (Role.FILLER, Role.THIRD, Role.ALL)
 _JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
 
-def _is_kept(word: Word) -> bool:
-    return word.can_be(Role.STOP) or (word.can_be(Role.EMOTION) and len(word.text) > 1)
+def _is_kept(word: Word, *, is_last: bool) -> bool:
+    """Whether a word counts although the piece that it is in is not wholly known."""
+    if word.can_be(Role.EMOTION):
+        return len(word.text) > 1
+    return word.can_be(Role.STOP) and (is_last or len(word.text) > 1)
 
 
 def _is_misspelt(written: str, known: str) -> bool:
@@ -357,7 +372,8 @@ def tokenised(text: str) -> Iterator[Token]:
             continue
         if now == "character":
             if kind != "character":
-                run, fresh = run + 1, True
+                # What is glued to a word in other letters begins nothing: "sad임".
+                run, fresh = run + 1, kind != "word"
             yield Token(letter, run, fresh)
             fresh = False
         elif now == "mark":
@@ -451,6 +467,7 @@ def build(
         for entry in vocabulary.get("endings", {}).get(name, ())
         for text in _written(entry)
     }
+    idioms = {key_of(one) for texts in vocabulary.get("idioms", {}).values() for one in texts}
     whole = {
         key_of(text): role
         for part, role in _WHOLE_MESSAGES
@@ -469,12 +486,12 @@ def build(
         whole,
         frozenset(key_of(text) for text in vocabulary.get("doubt", {}).get("cries", ())),
         letters,
-        emoji["laughs"],
+        tuple(emoji["laughs"]),
         tuple(vocabulary.get("questions", {}).get("softened", ())),
         tuple(vocabulary.get("questions", {}).get("asserted", ())),
         frozenset(vocabulary.get("endings", {}).get("short", ())),
         pieces=frozenset(pieces),
-        moods=_moods(words),
+        moods=_moods({key: word for key, word in words.items() if key not in idioms}),
     )
 
 
@@ -501,6 +518,8 @@ def _moods(words: Mapping[Key, Word]) -> Mapping[str, Sequence[Mood]]:
 
 _ENDINGS: Final = (
     ("glued", {Role.FILLER}),
+    ("and", {Role.FILLER, Role.AND}),
+    ("moods", {Role.MOOD}),
     ("be", {Role.BE}),
     ("look", {Role.LOOK}),
     ("photo", {Role.LOOK, Role.PHOTO}),
@@ -529,13 +548,20 @@ def _read(name: str) -> Vocabulary:
 _LISTS: Final = (
     ("faces", "all", Role.ALL),
     ("faces", "both", Role.BOTH),
+    ("faces", "rest", Role.REST),
+    ("faces", "except", Role.EXCEPT),
+    ("faces", "same", Role.SAME),
+    ("faces", "in_order", Role.IN_ORDER),
     ("faces", "nouns", Role.NOUN),
     ("faces", "people", Role.PEOPLE),
+    ("feelings", "words", Role.FEELING),
     ("speakers", "third", Role.THIRD),
     ("speakers", "remark", Role.REMARK),
     ("speakers", "self", Role.SELF),
+    ("speakers", "own", Role.OWN),
     ("speakers", "bot", Role.BOT),
     ("confirm", "words", Role.CONFIRM),
+    ("confirm", "of_faces", Role.FINE),
     ("reject", "words", Role.REJECT),
     ("reject", "unclear_before_emotion", Role.UNCLEAR_REJECT),
     ("negate", "before", Role.NOT),
@@ -547,12 +573,14 @@ _LISTS: Final = (
     ("time", "photo", Role.PHOTO),
     ("time", "past", Role.PAST),
     ("join", "and", Role.AND),
+    ("join", "mixed", Role.MIXED),
     ("join", "or", Role.OR),
     ("join", "but", Role.BUT),
     ("shares", "half", Role.HALF),
     ("shares", "percent", Role.PERCENT),
     ("shares", "mostly", Role.MOSTLY),
     ("shares", "little", Role.LITTLE),
+    ("asides", "reasons", Role.REASON),
     ("fillers", "words", Role.FILLER),
     ("talk", "words", Role.TALK),
     ("doubt", "words", Role.DOUBT),
@@ -576,6 +604,7 @@ def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, R
         yield from _each(emoji["emotions"][emotion], Role.EMOJI, emotion)
     for sign in emoji["unclear"]:
         yield sign, Role.OTHER_EMOTION, sign
+        yield sign, Role.OTHER_EMOJI, sign
     yield from _each(emoji["confirm"], Role.CONFIRM_EMOJI)
     yield from _each(emoji["reject"], Role.REJECT)
     yield from _each(emoji["negate"], Role.NOT)
@@ -595,12 +624,18 @@ def _written(entry: str, stems: Sequence[str] = ("",)) -> Iterable[str]:
 def _listed(vocabulary: Vocabulary) -> Iterable[tuple[str, Role, str]]:
     for emotion in EMOTIONS:
         yield from _each(vocabulary["emotions"][emotion], Role.EMOTION, emotion)
+        yield from _each(vocabulary.get("idioms", {}).get(emotion, ()), Role.EMOTION, emotion)
     for word in vocabulary["others"]["words"]:
         yield word, Role.OTHER_EMOTION, ""
+    for word in vocabulary["faces"].get("other", ()):
+        yield word, Role.REST, "one"
     for number, texts in vocabulary["faces"].get("numbers", {}).items():
         yield from _each(texts, Role.NUMBER, number)
     for position, texts in vocabulary["faces"].get("positions", {}).items():
         yield from _each(texts, Role.POSITION, position)
+    for name, role in (("portions", Role.PORTION), ("parts", Role.PARTS)):
+        for weight, texts in vocabulary["shares"].get(name, {}).items():
+            yield from _each(texts, role, weight)
     for part, name, role in _LISTS:
         yield from _each(vocabulary.get(part, {}).get(name, ()), role)
 
@@ -613,7 +648,8 @@ def _each(texts: Sequence[str], role: Role, value: str = "") -> Iterable[tuple[s
 _HIGHEST_NUMBER: Final = 999  # of a face; a longer number is a year, a time, a telephone's
 
 
-def _unlisted(token: str, laughs: Sequence[str]) -> Word:
+@lru_cache(maxsize=4096)
+def _unlisted(token: str, laughs: tuple[str, ...]) -> Word:
     if token.isdecimal() and len(token) <= len(str(_HIGHEST_NUMBER)) and int(token) > 0:
         return Word(token, frozenset({Role.NUMBER}), str(int(token)))
     if len(token) > 1 and any(_repeats(token, unit) for unit in laughs):
