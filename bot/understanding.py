@@ -363,12 +363,20 @@ def _half_understood(said: Sequence[Word]) -> Meaning:
         for word in words[:1]
     )
     answers |= words[0].can_be(Role.REJECT)
-    if words[0].can_be(Role.SELF):
+    if words[0].can_be(Role.SELF) or _tells_a_story(words):
         return NotFeedback()
     tells = any(word.can_be(Role.LOOK, Role.BE, Role.PHOTO) for word in said)
     if named or answers or (tells and any(word.can_be(Role.OTHER_EMOTION) for word in said)):
         return Unclear(tuple(dict.fromkeys(named)))
     return NotFeedback()
+
+
+def _tells_a_story(words: Sequence[Word]) -> bool:
+    """Whether half of it is unknown, and the predicate, which in Korean ends the sentence."""
+    unknown = [word for word in words if word.can_be(Role.UNKNOWN)]
+    ends_so = words[-1].can_be(Role.UNKNOWN) and "가" <= words[-1].text[-1] <= "힣"
+    enough = len(unknown) >= max(_LEAST_OF_A_STORY, len(words) / 2)
+    return ends_so and enough and not words[0].can_be(Role.REJECT)
 
 
 def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> list[_Clause] | None:
@@ -381,6 +389,7 @@ def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> li
     return listener.heard()
 
 
+_LEAST_OF_A_STORY: Final = 2  # unknown words
 _LEAST_BARE_SHARE: Final = 10
 _WHOLE: Final = range(99, 102)  # percent; thirds are rounded
 
@@ -716,7 +725,7 @@ def _meaning(clause: _Clause) -> Meaning:
     if named:
         in_passing = (clause.by_self or clause.is_remark) and not (clause.rejects or clause.faces)
         return Unclear(named, face) if in_passing else mixture or Correction(named[0], face)
-    if clause.by_self and not clause.rejects:
+    if clause.by_self and not (clause.rejects or clause.denied):
         return NotFeedback()
     if clause.denied:
         return Rejection(face, clause.denied[0] if len(clause.denied) == 1 else None)

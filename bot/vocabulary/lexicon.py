@@ -278,9 +278,10 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
 def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
     """Whether a word within a piece is its last letters, and perhaps the first of the next."""
     crosses = any(token.starts for token in tokens)
-    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING))
+    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING, *_FACES))
 
 
+_FACES: Final = (Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH)
 _SLIGHT: Final = (Role.FILLER, Role.THIRD, Role.ALL)
 _JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
