@@ -6,7 +6,7 @@ always allowed. The words are in `bot/vocabulary/`, one TOML file per language.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -129,7 +129,7 @@ def understand(text: str, face_count: int | None = None, languages: Sequence[str
     """
     if len(text) > LONGEST_TEXT:
         return NotFeedback()
-    plain = _RANGE.sub(_written_out, normalised(text))
+    plain = _DECIMAL.sub(_percent, _RANGE.sub(_written_out, normalised(text)))
     if len(plain) > LONGEST_TEXT:  # one character may stand for eighteen
         return NotFeedback()
     preferred = [code.replace("_", "-").split("-")[0].lower() for code in languages]
@@ -188,6 +188,14 @@ def _instead(meaning: Meaning, between: tuple[str, str]) -> Meaning:
 
 
 _RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
+
+
+_DECIMAL: Final = re.compile(r"(?<![\d.,])0?[.,](\d{1,2})(?![\d.,]*\d|\s*[%\uff05])")
+
+
+def _percent(share: re.Match[str]) -> str:
+    """A share of one, "0.8", as the percentage that it is."""
+    return f"{int(share[1].ljust(2, '0'))}%"
 
 
 def _written_out(faces: re.Match[str]) -> str:
@@ -250,27 +258,40 @@ def _understand_in(words: Lexicon, text: str, face_count: int | None, *, mend: b
     )
     if asked:
         return _Understood(_question(words, text, last, face_count), lost, refuses=True)
-    match words.whole(text):
-        case Role.CONFIRM:
-            return _Understood(Confirmation(), lost)
-        case Role.REJECT:
-            return _Understood(Rejection(), lost)
-        case Role.DOUBT:
-            return _Understood(Unclear(), lost)
-        case Role.STOP:
-            return _Understood(NotFeedback(), lost, refuses=True)
+    meaning = _WHOLE.get(words.whole(text))
+    if meaning is not None:
+        return _Understood(meaning, lost, refuses=meaning == NotFeedback())
     refuses = any(word.can_be(Role.STOP, Role.PAST) for word in said)
     return _Understood(_judged(said, face_count), lost, refuses)
+
+
+_WHOLE: Final[Mapping[Role | None, Meaning]] = {
+    Role.CONFIRM: Confirmation(),
+    Role.REJECT: Rejection(),
+    Role.DOUBT: Unclear(),
+    Role.STOP: NotFeedback(),
+}
 
 
 def _question(words: Lexicon, text: str, last: str, face_count: int | None) -> Meaning:
     """A question is no feedback, but may be followed by some, or be none but in its mark."""
     softened = any(text.endswith(ending) for ending in words.softened)
     said = words.read(_QUESTION.sub(" ", text) if softened else last)
-    meaning = _judged(said, face_count)
+    if not softened and not last.strip():
+        return _suggested(words.read(_QUESTION.sub(" ", text)))
+    meaning = _WHOLE.get(words.whole(last)) or _judged(said, face_count)
     if isinstance(meaning, NotFeedback | FaceNamed | FacesNamed):
         return NotFeedback()
+    if not softened and _has_vote(meaning) and _is_of_the_face(said):
+        return meaning
     return Unclear(tuple(dict.fromkeys(word.value for word in said if _names(word))))
+
+
+def _suggested(said: Sequence[Word]) -> Meaning:
+    """A question of nothing but an emotion: "sad?"."""
+    named = tuple(dict.fromkeys(word.value for word in said if word.can_be(Role.EMOTION)))
+    is_bare = all(word.can_be(Role.EMOTION, Role.OR, Role.BREAK) for word in said)
+    return Unclear(named) if named and is_bare else NotFeedback()
 
 
 @dataclass
@@ -280,19 +301,27 @@ class _Clause:
     faces: list[int] = field(default_factory=list)
     subjects: set[str] = field(default_factory=set)
     named: list[str] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
     pictured: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    signs: list[str] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     halves: int = 0
     joined: int = 0
-    is_ordered: bool = False
+    weighs: bool = False
+    of_rest: bool = False
+    of_one: bool = False
+    is_exception: bool = False
+    is_same: bool = False
+    is_said_first: bool = False
     is_limited: bool = False
     is_of_another: bool = False
     confirms: bool = False
     confirms_by_emoji: bool = False
     rejects: bool = False
     by_self: bool = False
+    of_own: bool = False
     of_bot: bool = False
     is_remark: bool = False
     about_people: bool = False
@@ -305,18 +334,38 @@ class _Clause:
     def is_spoken(self) -> bool:
         return bool(self.named or self.pictured or self.denied or self.others)
 
+    def is_said(self) -> bool:
+        return self.is_spoken() or self.confirms or self.rejects or self.is_same
+
     def is_complete(self) -> bool:
-        return bool(self.faces) and (self.is_spoken() or self.confirms or self.rejects)
+        return (bool(self.faces) or self.of_rest) and self.is_said()
 
 
 def _judged(said: Sequence[Word], face_count: int | None) -> Meaning:
     if not said or any(word.can_be(Role.STOP) for word in said) or _asks(said):
         return NotFeedback()
     of_photo = any(word.can_be(Role.PHOTO) for word in said)
-    if any(word.can_be(Role.PAST) for word in said) and not of_photo:
+    statement = _without_asides(said)
+    if len(statement) < len(said) and not _is_past(statement, of_photo):
+        meaning = _meant(statement, face_count, of_photo)
+        if _has_vote(meaning) and _is_of_the_face(statement):
+            return meaning
+    if _is_past(said, of_photo):
         return NotFeedback()
-    if any(word.can_be(Role.UNKNOWN) for word in said):
+    if any(word.can_be(Role.UNKNOWN, Role.REASON) for word in said):
         return _unknown_emotion(said) or _half_understood(said)
+    return _meant(said, face_count, of_photo)
+
+
+def _is_past(said: Sequence[Word], of_photo: bool) -> bool:
+    tells = any(word.can_be(Role.PAST) for word in said)
+    return tells and not (of_photo or _puts_right(said))
+
+
+def _meant(said: Sequence[Word], face_count: int | None, of_photo: bool) -> Meaning:
+    """The meaning of words that are all known."""
+    if any(word.can_be(Role.IN_ORDER) for word in said):
+        return _in_order(said, face_count)
     clauses = _clauses(said, face_count, of_photo)
     meaning = NotFeedback() if clauses is None else _combined(clauses)
     if isinstance(meaning, FacesNamed) and not _lists_faces(meaning.faces, face_count):
@@ -328,6 +377,95 @@ def _lists_faces(faces: Sequence[int], face_count: int | None) -> bool:
     """Whether numbers are a list of faces, and no time, score or countdown."""
     rising = all(one < other for one, other in pairwise(faces))
     return rising and (face_count is None or faces[-1] <= face_count)
+
+
+_LIST: Final = (
+    *(Role.BREAK, Role.AND, Role.BUT, Role.FILLER, Role.TALK, Role.NUMBER, Role.NOUN, Role.PEOPLE),
+    *(Role.THIRD, Role.BE, Role.LOOK, Role.IN_ORDER, Role.ALL, Role.BOTH, Role.REJECT),
+)
+
+
+def _in_order(said: Sequence[Word], face_count: int | None) -> Meaning:
+    """One emotion per face: "happy, happy, sad in that order"."""
+    named = [word.value for word in said if _names(word)]
+    is_list = all(_names(word) or word.can_be(*_LIST) for word in said)
+    if not is_list or len(named) != face_count or len(named) < 2:
+        return Unclear(tuple(dict.fromkeys(named)))
+    return Several(tuple(Correction(emotion, at) for at, emotion in enumerate(named, 1)))
+
+
+def _has_vote(meaning: Meaning) -> bool:
+    """Whether there is something to record in it."""
+    parts = meaning.parts if isinstance(meaning, Several) else (meaning,)
+    return any(isinstance(part, Correction | Confirmation | Mixture) for part in parts)
+
+
+def _begins_with_no(said: Sequence[Word]) -> bool:
+    words = (word for word in said if not word.can_be(Role.BREAK, Role.FILLER, Role.TALK))
+    first = next(words, None)
+    return first is not None and first.can_be(Role.REJECT)
+
+
+def _puts_right(said: Sequence[Word]) -> bool:
+    """A no, then an emotion: "wrong, I was sad" is of the photo, whatever its tense."""
+    return _begins_with_no(said) and any(word.can_be(Role.EMOTION) for word in said)
+
+
+def _is_of_the_face(said: Sequence[Word]) -> bool:
+    """Whether what is said can be of nothing but the face: the rest of the text may be unknown."""
+    if not any(word.can_be(Role.EMOTION, Role.CONFIRM) for word in said):
+        return False
+    names = any(word.can_be(Role.EMOTION) for word in said)
+    looks = any(word.can_be(Role.LOOK) for word in said)
+    of_self = any(word.can_be(Role.SELF, Role.OWN) for word in said)
+    denies = any(word.can_be(Role.NOT, Role.REJECT) for word in said)
+    return any(word.can_be(Role.PHOTO, *_FACES) for word in said) or (
+        names and (denies or (looks and not of_self))
+    )
+
+
+_ENDS: Final = frozenset(",.;:!\n()、。…–—،؛।")
+"""Marks between which an aside stands; a hyphen, a slash or an apostrophe joins words."""
+_SAYS_NOTHING: Final = (
+    *(Role.FILLER, Role.TALK, Role.NOUN, Role.PEOPLE, Role.THIRD, Role.SELF, Role.OWN, Role.BE),
+    *(Role.LOOK, Role.AND, Role.PHOTO, Role.PAST, Role.BREAK, Role.REASON, Role.UNKNOWN),
+)
+_LONGEST_ASIDE: Final = 12  # words nobody knows; who writes more tells a story
+
+
+def _without_asides(said: Sequence[Word]) -> Sequence[Word]:
+    """The words but for whole clauses of unknown words, and of reasons, that judge nothing.
+
+    All of them where such a clause may say something of the face after all.
+    """
+    kept: list[Word] = []
+    unknown = 0
+    for piece in _pieces(said):
+        is_aside = any(word.can_be(Role.UNKNOWN, Role.REASON) for word in piece)
+        if not is_aside:
+            kept += piece
+            continue
+        unknown += sum(word.can_be(Role.UNKNOWN) for word in piece)
+        if unknown > _LONGEST_ASIDE or not all(_says_nothing(word) for word in piece):
+            return said
+    return kept
+
+
+def _pieces(said: Sequence[Word]) -> list[list[Word]]:
+    """The words between marks; a reason begins a new piece."""
+    pieces: list[list[Word]] = [[]]
+    for word in said:
+        if word.can_be(Role.REASON):
+            pieces.append([])
+        pieces[-1].append(word)
+        if word.text in _ENDS:
+            pieces.append([])
+    return pieces
+
+
+def _says_nothing(word: Word) -> bool:
+    judges = word.can_be(Role.CONFIRM, Role.REJECT, Role.NOT, Role.EMOTION, Role.OTHER_EMOTION)
+    return word.can_be(*_SAYS_NOTHING) and not judges
 
 
 def _asks(said: Sequence[Word]) -> bool:
@@ -391,11 +529,19 @@ def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> li
 
 _LEAST_OF_A_STORY: Final = 2  # unknown words
 _LEAST_BARE_SHARE: Final = 10
-_WHOLE: Final = range(99, 102)  # percent; thirds are rounded
+_HUNDRED: Final = range(99, 102)  # percent; thirds are rounded
 
 
 def _shares_in(said: Sequence[Word]) -> frozenset[int]:
-    """Where the numbers stand that are no face's: "60%", and "70 happy 30 surprised"."""
+    """Where the numbers stand that are no face's: "60%", "70 happy 30 surprised", "a quarter"."""
+    portions = frozenset(at for at, word in enumerate(said) if word.can_be(Role.PORTION))
+    parts = frozenset(at for at, word in enumerate(said) if word.can_be(Role.PARTS))
+    if portions or parts:
+        return portions | parts | _percents_in(said)
+    return _percents_in(said)
+
+
+def _percents_in(said: Sequence[Word]) -> frozenset[int]:
     numbers = [at for at, word in enumerate(said) if word.can_be(Role.NUMBER)]
     marked = frozenset(
         at
@@ -407,7 +553,7 @@ def _shares_in(said: Sequence[Word]) -> frozenset[int]:
     )
     bare = {at for at in numbers if int(said[at].value) >= _LEAST_BARE_SHARE} | marked
     total = sum(int(said[at].value) for at in bare)
-    return frozenset(bare) if len(bare) > 1 and total in _WHOLE else marked
+    return frozenset(bare) if len(bare) > 1 and total in _HUNDRED else marked
 
 
 @dataclass
@@ -422,6 +568,9 @@ class _Listener:
     denies: bool = False
     denied_last: bool = False
     outweighs: bool = False
+    excludes: bool = False
+    rank: int = 0
+    saying: bool = False
     makes_sense: bool = True
 
     @property
@@ -432,14 +581,18 @@ class _Listener:
         word, following = self.said[at], _at(self.said, at + 1)
         self.clause.is_unclear |= word.can_be(Role.DOUBT)
         self.clause.has_talk |= word.can_be(Role.TALK)
+        self.clause.of_own |= word.can_be(Role.OWN)
         self.clause.is_mood |= word.can_be(Role.MOOD)
         if word.can_be(Role.BUT, Role.LITTLE):
             # "Yes, but a bit sad": neither the blend nor sad.
             self.clause.is_limited |= self.clause.confirms
         if word.can_be(Role.BREAK, Role.BUT):
             self._pause()
+            self.saying = False
+            self.clause.joined += word.can_be(Role.AND)
         elif at in self.shares:
             self.clause.shares.append(int(word.value))
+            self.clause.weighs |= word.can_be(Role.PARTS)
         elif word.can_be(Role.PERCENT):
             self.clause.is_unclear |= at - 1 not in self.shares and at + 1 not in self.shares
         elif word.can_be(Role.HALF):
@@ -458,34 +611,55 @@ class _Listener:
             self.denied_last = True
         elif _denies_onwards(self.said, at):
             self.denies = True
-        elif word.can_be(*_FACES) and not _is_yes(word, following, self.said):
+        elif word.can_be(Role.REST):
+            self._point_to_rest(word)
+        elif word.can_be(Role.BOTH) and self.face_count == 1:
+            self.clause.joined += 1
+        elif self._is_face(at):
             self._point(word, following)
+            if word.can_be(Role.EXCEPT):
+                self._except()
+        elif word.can_be(Role.EXCEPT):
+            self._except()
+        elif word.can_be(Role.SAME):
+            self.clause.is_same = True
         elif _names(word):
+            self._begin_next()
             self._name(word, at)
+            self.saying = True
+        elif word.can_be(Role.OTHER_EMOJI):
+            self.clause.signs.append(word.value)
         elif word.can_be(Role.OTHER_EMOTION):
             self._name_other(word)
         elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI, Role.REJECT):
+            self._begin_next()
             self._judge(word)
+            self.saying = True
         elif word.can_be(Role.AND) and not _only_goes_on(word, following):
             # "not sad and angry": both denied, or only the first?
             names_next = following is not None and _names(following)
             self.clause.is_unclear |= following is None or (self.denied_last and names_next)
             self.clause.joined += 1
+            self.saying = False
+            self._rank_last()
         elif word.can_be(Role.MIXED):
+            self.denied_last = False
             self.clause.joined += 1
-        elif word.can_be(Role.MOSTLY):
-            self.clause.is_ordered |= not self.clause.named
-        elif word.can_be(Role.LITTLE):
-            self.clause.is_ordered |= bool(self.clause.named)
+        elif word.can_be(Role.MOSTLY, Role.LITTLE):
+            self.rank = 1 if word.can_be(Role.MOSTLY) else -1
+        elif word.can_be(Role.FINE):
+            self._find_fine()
         else:
             _describe(self.clause, word, following)
             self.clause.of_photo = self.of_photo
             if self.of_photo:
-                self.clause.by_self = self.clause.is_remark = False
+                self.clause.by_self = self.clause.of_own = self.clause.is_remark = False
 
     def heard(self) -> list[_Clause] | None:
         """All clauses at the end of the sentence; None where it made no sense."""
         self.clause.is_unclear |= (self.denies or self.outweighs) and not self.clause.rejects
+        self._rank_last()
+        _complete(self.clauses, self.face_count)
         spoken = any(clause.is_spoken() or clause.rejects for clause in self.clauses)
         if not self.makes_sense or (self.denies and not spoken):
             return None
@@ -494,12 +668,82 @@ class _Listener:
     def _pause(self) -> None:
         self.clause.is_unclear |= self.denies or self.outweighs
         self.denies = self.outweighs = self.denied_last = False
+        self._rank_last()
+
+    def _rank_last(self) -> None:
+        """What was "mostly", or "a bit", and is followed by no emotion, is the one before it."""
+        if self.rank and self.clause.ranks:
+            self.clause.ranks[-1] = self.rank
+            self.rank = 0
+
+    def _is_face(self, at: int) -> bool:
+        word = self.said[at]
+        is_yes = _is_yes(word, _at(self.said, at + 1), self.said)
+        return word.can_be(*_FACES) and not is_yes and not self._is_noun(at)
+
+    def _is_noun(self, at: int) -> bool:
+        """Whether a "one" that may be a number is none: that needs others, and to come first."""
+        if not self.said[at].can_be(Role.NOUN):
+            return False
+        previous = _at(self.said, at - 1)
+        begins = previous is None or previous.can_be(Role.BREAK, Role.AND, Role.TALK)
+        numbers = [
+            one for one in self.said if one.can_be(Role.NUMBER) and not one.can_be(Role.NOUN)
+        ]
+        return not (begins and numbers)
 
     def _point(self, word: Word, following: Word | None) -> None:
+        if self.clause.is_complete() and not (self.clause.is_exception and not self.clause.faces):
+            self._pause()
+            self.clauses.append(_Clause())
+        if self.saying and not self.clause.faces:
+            self.clause.is_said_first = True
+        if self.excludes:
+            excluded = _Clause()
+            _add_faces(excluded, word, following, self.face_count)
+            self.clause.faces = [face for face in self.clause.faces if face not in excluded.faces]
+            self.clause.is_unclear |= excluded.is_unclear or not self.clause.faces
+            self.excludes = False
+            return
+        _add_faces(self.clause, word, following, self.face_count)
+
+    def _begin_next(self) -> None:
+        """After a pause the next face's emotion follows: "sad on the left, happy on the right"."""
+        if self.clause.is_said_first and self.clause.is_complete() and not self.saying:
+            self._pause()
+            self.clauses.append(_Clause())
+
+    def _point_to_rest(self, word: Word) -> None:
+        if self.clause.named and not self.clause.faces and not self.clause.shares:
+            self.rank = 1  # "a bit angry, otherwise neutral"
+            return
+        left = 100 - sum(self.clause.shares)
+        if self.clause.shares and not self.clause.weighs and left > 0:
+            self.clause.shares.append(left)
+            return
         if self.clause.is_complete():
             self._pause()
             self.clauses.append(_Clause())
-        _add_faces(self.clause, word, following, self.face_count)
+        self.clause.of_rest = True
+        self.clause.of_one = bool(word.value)
+
+    def _find_fine(self) -> None:
+        if self.clause.is_said() or not (self.clause.faces or self.clause.of_rest):
+            self.clause.has_talk = True
+        elif self.denies:
+            self.denies, self.clause.rejects = False, True
+        else:
+            self.clause.confirms = True
+
+    def _except(self) -> None:
+        """Leave a face out ("all but 2 are sad"), or tell of it ("all are right but 2")."""
+        if not self.clause.faces:
+            self.clause.is_unclear = True
+        elif not self.clause.is_said():
+            self.excludes = True
+        else:
+            self._pause()
+            self.clauses.append(_Clause(is_exception=True))
 
     def _name(self, word: Word, at: int) -> None:
         previous = _at(self.said, at - 1)
@@ -511,7 +755,12 @@ class _Listener:
             self.denied_last, self.denies = True, False
         elif word.can_be(Role.EMOTION):
             self.clause.is_unclear |= self.clause.is_of_another
+            self.clause.is_remark &= not word.can_be(Role.FEELING)
+            if word.value in self.clause.named and self.clause.joined:
+                self.rank = 1  # "sad and angry, more sad"
             self.clause.named.append(word.value)
+            self.clause.ranks.append(self.rank)
+            self.rank = 0
         else:
             self.clause.pictured.append(word.value)
         self.clause.is_unclear |= (
@@ -531,6 +780,7 @@ class _Listener:
     def _outweigh_last(self) -> None:
         if self.clause.named:
             self.clause.named.pop()
+            self.clause.ranks.pop()
         else:
             self.clause.is_unclear = True
 
@@ -539,12 +789,36 @@ class _Listener:
             if self.denies:
                 self.denies, self.clause.rejects = False, True
                 return
+            by_emoji = word.can_be(Role.CONFIRM_EMOJI)
+            by_word = self.clause.confirms and not self.clause.confirms_by_emoji
+            self.clause.confirms_by_emoji = by_emoji and not by_word
             self.clause.confirms = True
-            self.clause.confirms_by_emoji = word.can_be(Role.CONFIRM_EMOJI)
             return
         # "happy, no, sad": who takes a word back in the middle of a sentence is asked.
         self.clause.is_unclear |= bool(self.clause.named or self.clause.pictured) or self.denies
         self.clause.rejects = True
+
+
+def _complete(clauses: list[_Clause], face_count: int | None) -> None:
+    """Say of the rest, of exceptions and of "the same" what follows from the other clauses."""
+    named = {face for clause in clauses for face in clause.faces}
+    for before, clause in zip([None, *clauses], clauses, strict=False):
+        if clause.of_rest:
+            clause.faces = [face for face in range(1, (face_count or 0) + 1) if face not in named]
+            clause.is_unclear |= not (named and clause.faces)
+            clause.is_unclear |= clause.of_one and len(clause.faces) > 1
+        if clause.is_same:
+            clause.is_unclear |= before is None or clause.is_spoken()
+            if before is not None:
+                clause.named, clause.ranks = [*before.named], [*before.ranks]
+                clause.denied, clause.shares = [*before.denied], [*before.shares]
+                clause.confirms, clause.rejects = before.confirms, before.rejects
+                clause.joined, clause.halves = before.joined, before.halves
+        if clause.is_exception and before is not None:
+            before.faces = [face for face in before.faces if face not in clause.faces]
+            clause.is_unclear |= not (clause.faces and before.faces)
+            if not clause.is_said():
+                clause.rejects, clause.confirms = not before.rejects, before.rejects
 
 
 _FACES: Final = (Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH)
@@ -609,6 +883,7 @@ def _denies_onwards(said: Sequence[Word], at: int) -> bool:
 def _deny_last(clause: _Clause) -> None:
     if clause.named:
         clause.denied.append(clause.named.pop())
+        clause.ranks.pop()
     elif clause.confirms:
         clause.confirms, clause.rejects = False, True
     else:
@@ -645,6 +920,8 @@ def _at_position(position: str, face_count: int | None) -> int | None:
         return 1
     if position == "middle":
         return None if not face_count or face_count % 2 == 0 else face_count // 2 + 1
+    if position == "before_last":
+        return face_count - 1 if face_count and face_count > 1 else None
     return face_count
 
 
@@ -702,6 +979,8 @@ def _meaning(clause: _Clause) -> Meaning:
     decorates = clause.confirms or (clause.has_talk and not clause.rejects)
     pictured = [] if decorates else clause.pictured
     named = tuple(dict.fromkeys((*clause.named, *pictured)))
+    if clause.signs and not (clause.is_said() or clause.has_talk):
+        clause = replace(clause, others=clause.signs)
     if clause.of_bot and (named or clause.denied or clause.others):
         return NotFeedback()
     if clause.has_talk and clause.confirms_by_emoji and not clause.named:
@@ -723,7 +1002,8 @@ def _meaning(clause: _Clause) -> Meaning:
     if contradicts or (is_unclear and says_something):
         return Unclear(named, face)
     if named:
-        in_passing = (clause.by_self or clause.is_remark) and not (clause.rejects or clause.faces)
+        of_others = clause.by_self or clause.of_own or clause.is_remark
+        in_passing = of_others and not (clause.rejects or clause.faces)
         return Unclear(named, face) if in_passing else mixture or Correction(named[0], face)
     if clause.by_self and not (clause.rejects or clause.denied):
         return NotFeedback()
@@ -744,7 +1024,7 @@ def _tells_of_a_face(clause: _Clause) -> bool:
         or clause.faces
         or clause.shares
         or clause.denied
-        or clause.is_ordered
+        or any(clause.ranks)
         or clause.joined
         or clause.of_photo
     )
@@ -752,7 +1032,7 @@ def _tells_of_a_face(clause: _Clause) -> bool:
 
 def _has_part(clause: _Clause) -> bool:
     """Whether a single emotion was said to be but a part: "half sad", "60% sad"."""
-    return bool(clause.halves) or (bool(clause.shares) and sum(clause.shares) not in _WHOLE)
+    return bool(clause.halves) or (bool(clause.shares) and sum(clause.shares) not in _HUNDRED)
 
 
 def _mixture(clause: _Clause, named: tuple[str, ...], face: int | None) -> Mixture | None:
@@ -760,7 +1040,8 @@ def _mixture(clause: _Clause, named: tuple[str, ...], face: int | None) -> Mixtu
     if len(named) < 2 or clause.confirms:
         return None
     if clause.shares:
-        if len(clause.shares) != len(named) or sum(clause.shares) not in _WHOLE:
+        is_whole = clause.weighs or sum(clause.shares) in _HUNDRED
+        if len(clause.shares) != len(named) or not is_whole:
             return None
         total = sum(clause.shares)
         return Mixture(named, tuple(share / total for share in clause.shares), face)
@@ -768,9 +1049,28 @@ def _mixture(clause: _Clause, named: tuple[str, ...], face: int | None) -> Mixtu
         return None
     if clause.halves:
         return Mixture(named, (0.5, 0.5), face) if clause.halves == 2 else None
-    if clause.is_ordered:
-        return Mixture(named, (), face)
+    larger = _larger(clause)
+    if larger is not None:
+        smaller = next(emotion for emotion in named if emotion != larger)
+        return Mixture((larger, smaller), (), face)
     return Mixture(named, (0.5, 0.5), face) if clause.joined else None
+
+
+def _larger(clause: _Clause) -> str | None:
+    """Which of two emotions is the larger, where that was said.
+
+    "A bit sad and angry" may be a bit of both: what comes first is the smaller one only beside
+    one that is "mostly" so.
+    """
+    ranks: dict[str, int] = {}
+    for emotion, rank in zip(clause.named, clause.ranks, strict=True):
+        ranks[emotion] = rank or ranks.get(emotion, 0)
+    if len(ranks) != 2:
+        return None
+    (first, one), (second, other) = ranks.items()
+    if other > one and other > 0:
+        return second
+    return first if one > other else None
 
 
 def _other_emotion(clause: _Clause, named: tuple[str, ...], face: int | None) -> Meaning:

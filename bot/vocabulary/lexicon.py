@@ -26,10 +26,13 @@ class Role(Enum):
     """What a word can do in a sentence about faces."""
 
     EMOTION = auto()
+    FEELING = auto()  # an emotion by its noun: "that is rage" is no remark on what happened
     EMOJI = auto()  # an emotion as well, but also mere decoration
     OTHER_EMOTION = auto()
+    OTHER_EMOJI = auto()  # an OTHER_EMOTION, but beside words mere decoration
     CONFIRM = auto()
     CONFIRM_EMOJI = auto()
+    FINE = auto()  # a yes, but only after a face: "2 is fine"
     REJECT = auto()
     UNCLEAR_REJECT = auto()  # a REJECT that may negate what follows at once
     NOT = auto()
@@ -40,11 +43,16 @@ class Role(Enum):
     POSITION = auto()
     ALL = auto()
     BOTH = auto()
+    REST = auto()  # all faces but those that are named, or the one; or what is left of 100 %
+    EXCEPT = auto()  # the face that follows is none of those before it
+    SAME = auto()  # of this face the same holds as of those before it
+    IN_ORDER = auto()  # one emotion per face, from left to right
     NOUN = auto()
     PEOPLE = auto()
     THIRD = auto()
     REMARK = auto()  # a THIRD that, before "is", may be said of anything
     SELF = auto()
+    OWN = auto()  # "my": of somebody who may not be in the photo
     BOT = auto()
     PHOTO = auto()  # "in this photo": what is said, also of oneself, is said of the face
     PAST = auto()  # no feedback, unless of the photo
@@ -58,8 +66,11 @@ class Role(Enum):
     PERCENT = auto()
     MOSTLY = auto()
     LITTLE = auto()
+    PORTION = auto()  # a share in a word: "a quarter"
+    PARTS = auto()  # a weight: "two parts"
     FILLER = auto()
     TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
+    REASON = auto()  # what follows is why: beside a whole statement it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
     MOOD = auto()  # asked about unless something else tells that the face is meant
@@ -457,6 +468,7 @@ def build(
         for entry in vocabulary.get("endings", {}).get(name, ())
         for text in _written(entry)
     }
+    idioms = {key_of(one) for texts in vocabulary.get("idioms", {}).values() for one in texts}
     whole = {
         key_of(text): role
         for part, role in _WHOLE_MESSAGES
@@ -480,7 +492,7 @@ def build(
         tuple(vocabulary.get("questions", {}).get("asserted", ())),
         frozenset(vocabulary.get("endings", {}).get("short", ())),
         pieces=frozenset(pieces),
-        moods=_moods(words),
+        moods=_moods({key: word for key, word in words.items() if key not in idioms}),
     )
 
 
@@ -537,13 +549,20 @@ def _read(name: str) -> Vocabulary:
 _LISTS: Final = (
     ("faces", "all", Role.ALL),
     ("faces", "both", Role.BOTH),
+    ("faces", "rest", Role.REST),
+    ("faces", "except", Role.EXCEPT),
+    ("faces", "same", Role.SAME),
+    ("faces", "in_order", Role.IN_ORDER),
     ("faces", "nouns", Role.NOUN),
     ("faces", "people", Role.PEOPLE),
+    ("feelings", "words", Role.FEELING),
     ("speakers", "third", Role.THIRD),
     ("speakers", "remark", Role.REMARK),
     ("speakers", "self", Role.SELF),
+    ("speakers", "own", Role.OWN),
     ("speakers", "bot", Role.BOT),
     ("confirm", "words", Role.CONFIRM),
+    ("confirm", "of_faces", Role.FINE),
     ("reject", "words", Role.REJECT),
     ("reject", "unclear_before_emotion", Role.UNCLEAR_REJECT),
     ("negate", "before", Role.NOT),
@@ -562,6 +581,7 @@ _LISTS: Final = (
     ("shares", "percent", Role.PERCENT),
     ("shares", "mostly", Role.MOSTLY),
     ("shares", "little", Role.LITTLE),
+    ("asides", "reasons", Role.REASON),
     ("fillers", "words", Role.FILLER),
     ("talk", "words", Role.TALK),
     ("doubt", "words", Role.DOUBT),
@@ -585,6 +605,7 @@ def _entries(vocabulary: Vocabulary, emoji: Vocabulary) -> Iterable[tuple[str, R
         yield from _each(emoji["emotions"][emotion], Role.EMOJI, emotion)
     for sign in emoji["unclear"]:
         yield sign, Role.OTHER_EMOTION, sign
+        yield sign, Role.OTHER_EMOJI, sign
     yield from _each(emoji["confirm"], Role.CONFIRM_EMOJI)
     yield from _each(emoji["reject"], Role.REJECT)
     yield from _each(emoji["negate"], Role.NOT)
@@ -604,12 +625,18 @@ def _written(entry: str, stems: Sequence[str] = ("",)) -> Iterable[str]:
 def _listed(vocabulary: Vocabulary) -> Iterable[tuple[str, Role, str]]:
     for emotion in EMOTIONS:
         yield from _each(vocabulary["emotions"][emotion], Role.EMOTION, emotion)
+        yield from _each(vocabulary.get("idioms", {}).get(emotion, ()), Role.EMOTION, emotion)
     for word in vocabulary["others"]["words"]:
         yield word, Role.OTHER_EMOTION, ""
+    for word in vocabulary["faces"].get("other", ()):
+        yield word, Role.REST, "one"
     for number, texts in vocabulary["faces"].get("numbers", {}).items():
         yield from _each(texts, Role.NUMBER, number)
     for position, texts in vocabulary["faces"].get("positions", {}).items():
         yield from _each(texts, Role.POSITION, position)
+    for name, role in (("portions", Role.PORTION), ("parts", Role.PARTS)):
+        for weight, texts in vocabulary["shares"].get(name, {}).items():
+            yield from _each(texts, role, weight)
     for part, name, role in _LISTS:
         yield from _each(vocabulary.get(part, {}).get(name, ()), role)
 

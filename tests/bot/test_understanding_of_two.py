@@ -58,7 +58,7 @@ BOTH, NEITHER = Mixture(TWO, (0.5, 0.5)), Rejection()
         ("둘 다 아니고 슬픔", Correction("sad")),
         ("후자에 더 가까워요", SURPRISE),
         ("yes", Unclear(TWO)),
-        ("closer to fear?", NotFeedback()),
+        ("closer to fear?", Unclear(("fear",))),
         ("both?", NotFeedback()),
         ("fear or surprise", Unclear(TWO)),
         ("haha what", NotFeedback()),
