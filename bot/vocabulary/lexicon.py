@@ -70,6 +70,7 @@ class Role(Enum):
     PARTS = auto()  # a weight: "two parts"
     FILLER = auto()
     TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
+    CLOSING = auto()  # with it a reason ends
     REASON = auto()  # what follows is why: beside a whole statement it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
@@ -140,6 +141,7 @@ class Lexicon:
     softened: Sequence[str] = ()
     asserted: Sequence[str] = ()
     short: frozenset[str] = frozenset()
+    closing: tuple[str, ...] = ()
     pieces: frozenset[str] = frozenset()
     moods: Mapping[str, Sequence[Mood]] = field(default_factory=dict)
 
@@ -260,7 +262,8 @@ class Lexicon:
                 if guessed is not None:
                     yield guessed
                     return
-        yield Word(written, frozenset({Role.UNKNOWN}))
+        closing = {Role.CLOSING} if self.closing and written.endswith(self.closing) else set()
+        yield Word(written, frozenset({Role.UNKNOWN} | closing))
 
     def _is_ending(self, rest: str) -> bool:
         tokens = [Token(one, 0, False) for one in rest]
@@ -491,6 +494,7 @@ def build(
         tuple(vocabulary.get("questions", {}).get("softened", ())),
         tuple(vocabulary.get("questions", {}).get("asserted", ())),
         frozenset(vocabulary.get("endings", {}).get("short", ())),
+        tuple(vocabulary.get("asides", {}).get("closing", ())),
         pieces=frozenset(pieces),
         moods=_moods({key: word for key, word in words.items() if key not in idioms}),
     )
