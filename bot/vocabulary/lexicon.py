@@ -228,12 +228,14 @@ class Lexicon:
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
         mend = mend and len(lost) <= _MOST_MENDED
         glued = _hangul_of(tokens, lost) if self.endings else {}
+        closing = {run for run, written in glued.items() if self._closes(written)}
         for at, (word, run) in enumerate(found):
             if run in glued:
                 written, glued[run] = glued[run], ""
                 if written:
                     yield from self._guess_glued(written, mend)
-                if _is_kept(word, is_last=run not in (one for _, one in found[at + 1 : at + 2])):
+                is_last = at + 1 == len(found) or found[at + 1][1] != run
+                if _is_kept(word, is_last=is_last and run not in closing):
                     yield word
             elif mend and word.can_be(Role.UNKNOWN):
                 yield self._guess(word.text) or word
@@ -262,8 +264,11 @@ class Lexicon:
                 if guessed is not None:
                     yield guessed
                     return
-        closing = {Role.CLOSING} if self.closing and written.endswith(self.closing) else set()
+        closing = {Role.CLOSING} if self._closes(written) else set()
         yield Word(written, frozenset({Role.UNKNOWN} | closing))
+
+    def _closes(self, written: str) -> bool:
+        return bool(self.closing) and written.endswith(self.closing)
 
     def _is_ending(self, rest: str) -> bool:
         tokens = [Token(one, 0, False) for one in rest]
