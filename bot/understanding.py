@@ -452,13 +452,13 @@ def _without_asides(said: Sequence[Word]) -> Sequence[Word]:
 
 
 def _pieces(said: Sequence[Word]) -> list[list[Word]]:
-    """The words between marks; a reason begins a new piece."""
+    """The words between marks; a reason begins a new piece, or ends one."""
     pieces: list[list[Word]] = [[]]
     for word in said:
         if word.can_be(Role.REASON):
             pieces.append([])
         pieces[-1].append(word)
-        if word.text in _ENDS:
+        if word.text in _ENDS or word.can_be(Role.CLOSING):
             pieces.append([])
     return pieces
 
@@ -501,7 +501,7 @@ def _half_understood(said: Sequence[Word]) -> Meaning:
         for word in words[:1]
     )
     answers |= words[0].can_be(Role.REJECT)
-    if words[0].can_be(Role.SELF):
+    if words[0].can_be(Role.SELF) or _tells_a_story(words):
         return NotFeedback()
     tells = any(word.can_be(Role.LOOK, Role.BE, Role.PHOTO) for word in said)
     if named or answers or (tells and any(word.can_be(Role.OTHER_EMOTION) for word in said)):
@@ -509,9 +509,19 @@ def _half_understood(said: Sequence[Word]) -> Meaning:
     return NotFeedback()
 
 
+def _tells_a_story(words: Sequence[Word]) -> bool:
+    """Whether half of it is unknown, and the predicate, which in Korean ends the sentence."""
+    unknown = [word for word in words if word.can_be(Role.UNKNOWN)]
+    ends_so = words[-1].can_be(Role.UNKNOWN) and "가" <= words[-1].text[-1] <= "힣"
+    enough = len(unknown) >= max(_LEAST_OF_A_STORY, len(words) / 2)
+    return ends_so and enough and not words[0].can_be(Role.REJECT)
+
+
 def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> list[_Clause] | None:
     """One clause per group of faces, or None where the sentence makes no sense as feedback."""
-    listener = _Listener(said, face_count, of_photo, _shares_in(said))
+    weights = _weights_in(said, face_count)
+    shares = weights or _shares_in(said)
+    listener = _Listener(said, face_count, of_photo, shares, weighs=bool(weights))
     for at in range(len(said)):
         listener.hear(at)
         if _asks_within(said, at):
@@ -519,7 +529,9 @@ def _clauses(said: Sequence[Word], face_count: int | None, of_photo: bool) -> li
     return listener.heard()
 
 
+_LEAST_OF_A_STORY: Final = 2  # unknown words
 _LEAST_BARE_SHARE: Final = 10
+_WEIGHTS: Final = (3, 10, *range(99, 102))  # "2 to 1", "7 to 3"
 _HUNDRED: Final = range(99, 102)  # percent; thirds are rounded
 
 
@@ -530,6 +542,19 @@ def _shares_in(said: Sequence[Word]) -> frozenset[int]:
     if portions or parts:
         return portions | parts | _percents_in(said)
     return _percents_in(said)
+
+
+def _weights_in(said: Sequence[Word], face_count: int | None) -> frozenset[int]:
+    """Where numbers stand that weigh the emotions of a single face: "sad 2, angry 1", "7:3"."""
+    numbers = frozenset(at for at, word in enumerate(said) if word.can_be(Role.NUMBER))
+    named = sum(_names(word) for word in said)
+    judges = any(
+        word.can_be(Role.CONFIRM, Role.REJECT, Role.NOUN, Role.PERCENT, Role.PORTION, Role.PARTS)
+        for word in said
+    )
+    total = sum(int(said[at].value) for at in numbers)
+    fits = len(numbers) == named > 1 and total in _WEIGHTS
+    return numbers if face_count == 1 and fits and not judges else frozenset()
 
 
 def _percents_in(said: Sequence[Word]) -> frozenset[int]:
@@ -544,7 +569,9 @@ def _percents_in(said: Sequence[Word]) -> frozenset[int]:
     )
     bare = {at for at in numbers if int(said[at].value) >= _LEAST_BARE_SHARE} | marked
     total = sum(int(said[at].value) for at in bare)
-    return frozenset(bare) if len(bare) > 1 and total in _HUNDRED else marked
+    of_rest = total < min(_HUNDRED) and any(word.can_be(Role.REST) for word in said)
+    sums_up = len(bare) > 1 and total in _HUNDRED
+    return frozenset(bare) if sums_up or of_rest else marked
 
 
 @dataclass
@@ -563,6 +590,7 @@ class _Listener:
     rank: int = 0
     saying: bool = False
     makes_sense: bool = True
+    weighs: bool = False
 
     @property
     def clause(self) -> _Clause:
@@ -577,13 +605,15 @@ class _Listener:
         if word.can_be(Role.BUT, Role.LITTLE):
             # "Yes, but a bit sad": neither the blend nor sad.
             self.clause.is_limited |= self.clause.confirms
+        if word.text == ">" and self._is_between_emotions(at):
+            self.rank = 1
         if word.can_be(Role.BREAK, Role.BUT):
             self._pause()
             self.saying = False
             self.clause.joined += word.can_be(Role.AND)
         elif at in self.shares:
             self.clause.shares.append(int(word.value))
-            self.clause.weighs |= word.can_be(Role.PARTS)
+            self.clause.weighs |= word.can_be(Role.PARTS) or self.weighs
         elif word.can_be(Role.PERCENT):
             self.clause.is_unclear |= at - 1 not in self.shares and at + 1 not in self.shares
         elif word.can_be(Role.HALF):
@@ -636,6 +666,8 @@ class _Listener:
         elif word.can_be(Role.MIXED):
             self.denied_last = False
             self.clause.joined += 1
+            if self.clause.ranks[-1:] == [-1] and following is not None and _names(following):
+                self.rank = 1  # "약간 슬픔이 섞인 분노"
         elif word.can_be(Role.MOSTLY, Role.LITTLE):
             self.rank = 1 if word.can_be(Role.MOSTLY) else -1
         elif word.can_be(Role.FINE):
@@ -667,6 +699,10 @@ class _Listener:
             self.clause.ranks[-1] = self.rank
             self.rank = 0
 
+    def _is_between_emotions(self, at: int) -> bool:
+        sides = (_at(self.said, at - 1), _at(self.said, at + 1))
+        return all(side is not None and _names(side) for side in sides)
+
     def _is_face(self, at: int) -> bool:
         word = self.said[at]
         is_yes = _is_yes(word, _at(self.said, at + 1), self.said)
@@ -692,7 +728,10 @@ class _Listener:
         if self.excludes:
             excluded = _Clause()
             _add_faces(excluded, word, following, self.face_count)
-            self.clause.faces = [face for face in self.clause.faces if face not in excluded.faces]
+            kept, left_out = self.clause.faces, excluded.faces
+            if word.can_be(Role.ALL):  # Korean says "but 2 all"
+                kept, left_out = left_out, kept
+            self.clause.faces = [face for face in kept if face not in left_out]
             self.clause.is_unclear |= excluded.is_unclear or not self.clause.faces
             self.excludes = False
             return

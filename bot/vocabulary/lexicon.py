@@ -70,6 +70,7 @@ class Role(Enum):
     PARTS = auto()  # a weight: "two parts"
     FILLER = auto()
     TALK = auto()  # thanks, laughter, swearing: beside feedback it changes nothing
+    CLOSING = auto()  # with it a reason ends
     REASON = auto()  # what follows is why: beside a whole statement it changes nothing
     BREAK = auto()  # punctuation
     DOUBT = auto()
@@ -140,6 +141,7 @@ class Lexicon:
     softened: Sequence[str] = ()
     asserted: Sequence[str] = ()
     short: frozenset[str] = frozenset()
+    closing: tuple[str, ...] = ()
     pieces: frozenset[str] = frozenset()
     moods: Mapping[str, Sequence[Mood]] = field(default_factory=dict)
 
@@ -226,12 +228,14 @@ class Lexicon:
         lost = {run for word, run in found if word.can_be(Role.UNKNOWN)}
         mend = mend and len(lost) <= _MOST_MENDED
         glued = _hangul_of(tokens, lost) if self.endings else {}
+        closing = {run for run, written in glued.items() if self._closes(written)}
         for at, (word, run) in enumerate(found):
             if run in glued:
                 written, glued[run] = glued[run], ""
                 if written:
                     yield from self._guess_glued(written, mend)
-                if _is_kept(word, is_last=run not in (one for _, one in found[at + 1 : at + 2])):
+                is_last = at + 1 == len(found) or found[at + 1][1] != run
+                if _is_kept(word, is_last=is_last and run not in closing):
                     yield word
             elif mend and word.can_be(Role.UNKNOWN):
                 yield self._guess(word.text) or word
@@ -260,7 +264,11 @@ class Lexicon:
                 if guessed is not None:
                     yield guessed
                     return
-        yield Word(written, frozenset({Role.UNKNOWN}))
+        closing = {Role.CLOSING} if self._closes(written) else set()
+        yield Word(written, frozenset({Role.UNKNOWN} | closing))
+
+    def _closes(self, written: str) -> bool:
+        return bool(self.closing) and written.endswith(self.closing)
 
     def _is_ending(self, rest: str) -> bool:
         tokens = [Token(one, 0, False) for one in rest]
@@ -289,9 +297,10 @@ def _hangul_of(tokens: Sequence[Token], runs: AbstractSet[int]) -> dict[int, str
 def _is_chance(word: Word, tokens: Sequence[Token]) -> bool:
     """Whether a word within a piece is its last letters, and perhaps the first of the next."""
     crosses = any(token.starts for token in tokens)
-    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING))
+    return len(tokens) == 1 or (crosses and word.can_be(Role.STOP, *_JUDGING, *_FACES))
 
 
+_FACES: Final = (Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH)
 _SLIGHT: Final = (Role.FILLER, Role.THIRD, Role.ALL)
 _JUDGING: Final = (Role.EMOTION, Role.OTHER_EMOTION, Role.CONFIRM, Role.REJECT)
 
@@ -490,6 +499,7 @@ def build(
         tuple(vocabulary.get("questions", {}).get("softened", ())),
         tuple(vocabulary.get("questions", {}).get("asserted", ())),
         frozenset(vocabulary.get("endings", {}).get("short", ())),
+        tuple(vocabulary.get("asides", {}).get("closing", ())),
         pieces=frozenset(pieces),
         moods=_moods({key: word for key, word in words.items() if key not in idioms}),
     )

@@ -93,3 +93,28 @@ def test_korean_is_understood_as_it_is_written(text: str, meaning: Meaning) -> N
 )
 def test_chance_and_other_moods_are_no_feedback(text: str) -> None:
     assert understand(text, 1) == NotFeedback()
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("놀람 무서움 7대3", Mixture(("surprise", "fear"), (0.7, 0.3))),
+        ("분노 3분의2 슬픔 3분의1", Mixture(("angry", "sad"), (0.67, 0.33))),
+        ("기쁨 80 나머지 놀람", Mixture(("happy", "surprise"), (0.8, 0.2))),
+        ("약간 슬픔이 섞인 분노", Mixture(("angry", "sad"))),
+        ("슬픔>분노", Mixture(("sad", "angry"))),
+        ("슬픔->분노", Unclear(("sad", "angry"))),
+        # A reason ends with the piece that nobody knows
+        ("롤러코스터 타느라 겁먹은 표정임", Correction("fear")),
+        ("롤러코스터 타느라 겁먹었어", Unclear(("fear",))),
+        ("웃는 낯에 침 못뱉는다", NotFeedback()),
+    ],
+)
+def test_korean_shares_and_reasons(text: str, meaning: Meaning) -> None:
+    assert _rounded(understand(text, 1)) == meaning
+
+
+def _rounded(meaning: Meaning) -> Meaning:
+    if not isinstance(meaning, Mixture):
+        return meaning
+    return Mixture(meaning.emotions, tuple(round(share, 2) for share in meaning.shares))
