@@ -21,6 +21,7 @@ from bot.handlers import register as register_handlers
 from bot.health import beat
 from bot.inbox import InboxQueue
 from bot.processing import Fate, InboxProcessor, fate_of
+from bot.review_cards import CardRemover
 from bot.serving import ModelWatcher, engine_loader, load_current, register_shipped
 from bot.settings import Settings
 from bot.stopping import Stopping
@@ -124,7 +125,10 @@ async def serve(
             await _offer_commands(bot, services)
             await application.start()
             await _connect(lambda: _start_polling(application, stopping), stopping)
-            chores: list[Coroutine[Any, Any, None]] = [_purge(services, stopping)]
+            chores: list[Coroutine[Any, Any, None]] = [
+                _purge(services, stopping),
+                CardRemover(bot, services).run(stopping),
+            ]
             if watcher is not None:
                 chores.append(watcher.run(stopping))
             background += [asyncio.create_task(_watched(chore, stopping)) for chore in chores]

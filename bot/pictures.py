@@ -569,9 +569,7 @@ def review_picture(crop: bytes, crowd: Probabilities, said: Collection[str], tex
 
 def review_end_picture(title: str) -> bytes:
     """A JPEG without any face, which takes the place of the last one: a tick and a line."""
-    scale = LONGEST_SIDE / WIDTH
-    canvas = Image.new("RGB", (LONGEST_SIDE, round(_CARD_HEIGHT * scale)), _PAPER)
-    pen = _Pen.over(canvas, scale)
+    canvas, pen = _faceless()
     x, y = WIDTH / 2, _CARD_HEIGHT * 0.4
     pen.disc(x, y, 110, _CONFIRMED)
     points = [(x - 52, y + 2), (x - 14, y + 42), (x + 54, y - 38)]
@@ -579,6 +577,21 @@ def review_end_picture(title: str) -> bytes:
     pen.text(x, _CARD_HEIGHT * 0.8, title, size=44, anchor="mm", width=WIDTH - 4 * _MARGIN)
     pen.lay_over(canvas)
     return _jpeg(canvas)
+
+
+def review_blank_picture(title: str) -> bytes:
+    """A JPEG of a line alone, where a face is not yet shown, or no longer."""
+    canvas, pen = _faceless()
+    x, y = WIDTH / 2, _CARD_HEIGHT / 2
+    pen.text(x, y, title, size=44, anchor="mm", width=WIDTH - 4 * _MARGIN)
+    pen.lay_over(canvas)
+    return _jpeg(canvas)
+
+
+def _faceless() -> "tuple[Image.Image, _Pen]":
+    scale = LONGEST_SIDE / WIDTH
+    canvas = Image.new("RGB", (LONGEST_SIDE, round(_CARD_HEIGHT * scale)), _PAPER)
+    return canvas, _Pen.over(canvas, scale)
 
 
 def _review_card(crowd: Probabilities, said: Collection[str]) -> _Card:

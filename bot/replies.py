@@ -561,6 +561,16 @@ def review_closed(texts: Texts, waiting: int) -> Reply:
     return Reply(texts.html("review_closed", waiting=left))
 
 
+def review_opening(texts: Texts) -> Reply:
+    """A face is about to be shown here."""
+    return Reply(texts.html("review_opening"))
+
+
+def review_taken_away(texts: Texts) -> Reply:
+    """The face that was shown here may not be shown any more."""
+    return Reply(texts.html("review_taken_away"))
+
+
 def review_nothing(texts: Texts) -> Reply:
     """Nothing waits for review."""
     return Reply(texts.html("review_nothing"))

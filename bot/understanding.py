@@ -315,6 +315,7 @@ class _Clause:
     is_exception: bool = False
     is_same: bool = False
     is_said_first: bool = False
+    excluded: list[int] = field(default_factory=list)
     is_limited: bool = False
     is_of_another: bool = False
     confirms: bool = False
@@ -348,7 +349,8 @@ def _judged(said: Sequence[Word], face_count: int | None) -> Meaning:
     statement = _without_asides(said)
     if len(statement) < len(said) and not _is_past(statement, of_photo):
         meaning = _meant(statement, face_count, of_photo)
-        if _has_vote(meaning) and _is_of_the_face(statement):
+        is_weighed = isinstance(meaning, Mixture) and _is_weighed(statement)
+        if _has_vote(meaning) and (is_weighed or _is_of_the_face(statement)):
             return meaning
     if _is_past(said, of_photo):
         return NotFeedback()
@@ -419,16 +421,40 @@ def _is_of_the_face(said: Sequence[Word]) -> bool:
     looks = any(word.can_be(Role.LOOK) for word in said)
     of_self = any(word.can_be(Role.SELF, Role.OWN) for word in said)
     denies = any(word.can_be(Role.NOT, Role.REJECT) for word in said)
-    return any(word.can_be(Role.PHOTO, *_FACES) for word in said) or (
-        names and (denies or (looks and not of_self))
+    is_feeling = any(word.can_be(Role.FEELING) for word in said) and any(
+        word.can_be(Role.THIRD) for word in said
     )
+    return any(word.can_be(Role.PHOTO, *_FACES) for word in said) or (
+        names and (denies or ((looks or is_feeling) and not of_self))
+    )
+
+
+_WEIGHING: Final = frozenset(
+    {Role.HALF, Role.PERCENT, Role.PORTION, Role.PARTS, Role.MOSTLY, Role.LITTLE, Role.MIXED}
+)
+
+
+def _is_weighed(said: Sequence[Word]) -> bool:
+    """Whether emotions are weighed, as nobody does who tells how they feel themselves."""
+    weighs = any(word.can_be(*_WEIGHING) for word in said)
+    return weighs and not any(word.can_be(Role.SELF, Role.OWN) for word in said)
 
 
 _ENDS: Final = frozenset(",.;:!\n()、。…–—،؛।")
 """Marks between which an aside stands; a hyphen, a slash or an apostrophe joins words."""
 _SAYS_NOTHING: Final = (
     *(Role.FILLER, Role.TALK, Role.NOUN, Role.PEOPLE, Role.THIRD, Role.SELF, Role.OWN, Role.BE),
-    *(Role.LOOK, Role.AND, Role.PHOTO, Role.PAST, Role.BREAK, Role.REASON, Role.UNKNOWN),
+    *(
+        Role.LOOK,
+        Role.NOT,
+        Role.AND,
+        Role.BUT,
+        Role.PHOTO,
+        Role.PAST,
+        Role.BREAK,
+        Role.REASON,
+        Role.UNKNOWN,
+    ),
 )
 _LONGEST_ASIDE: Final = 12  # words nobody knows; who writes more tells a story
 
@@ -452,10 +478,10 @@ def _without_asides(said: Sequence[Word]) -> Sequence[Word]:
 
 
 def _pieces(said: Sequence[Word]) -> list[list[Word]]:
-    """The words between marks; a reason begins a new piece, or ends one."""
+    """The words between marks; a reason or a "but" begins a new piece, or a reason ends one."""
     pieces: list[list[Word]] = [[]]
     for word in said:
-        if word.can_be(Role.REASON):
+        if word.can_be(Role.REASON, Role.BUT):
             pieces.append([])
         pieces[-1].append(word)
         if word.text in _ENDS or word.can_be(Role.CLOSING):
@@ -464,7 +490,7 @@ def _pieces(said: Sequence[Word]) -> list[list[Word]]:
 
 
 def _says_nothing(word: Word) -> bool:
-    judges = word.can_be(Role.CONFIRM, Role.REJECT, Role.NOT, Role.EMOTION, Role.OTHER_EMOTION)
+    judges = word.can_be(Role.CONFIRM, Role.REJECT, Role.EMOTION, Role.OTHER_EMOTION)
     return word.can_be(*_SAYS_NOTHING) and not judges
 
 
@@ -645,7 +671,7 @@ class _Listener:
         elif word.can_be(Role.SAME):
             self.clause.is_same = True
         elif _names(word):
-            self._begin_next()
+            self._begin_next(judges_ahead=False)
             self._name(word, at)
             self.saying = True
         elif word.can_be(Role.OTHER_EMOJI):
@@ -653,7 +679,7 @@ class _Listener:
         elif word.can_be(Role.OTHER_EMOTION):
             self._name_other(word)
         elif word.can_be(Role.CONFIRM, Role.CONFIRM_EMOJI, Role.REJECT):
-            self._begin_next()
+            self._begin_next(judges_ahead=_is_of_next(self.said, at))
             self._judge(word)
             self.saying = True
         elif word.can_be(Role.AND) and not _only_goes_on(word, following):
@@ -683,6 +709,11 @@ class _Listener:
         self.clause.is_unclear |= (self.denies or self.outweighs) and not self.clause.rejects
         self._rank_last()
         _complete(self.clauses, self.face_count)
+        self.clauses += [
+            _Clause(faces=clause.excluded, rejects=clause.confirms, confirms=clause.rejects)
+            for clause in self.clauses
+            if clause.excluded and (clause.confirms or clause.rejects)
+        ]
         spoken = any(clause.is_spoken() or clause.rejects for clause in self.clauses)
         if not self.makes_sense or (self.denies and not spoken):
             return None
@@ -732,14 +763,16 @@ class _Listener:
             if word.can_be(Role.ALL):  # Korean says "but 2 all"
                 kept, left_out = left_out, kept
             self.clause.faces = [face for face in kept if face not in left_out]
+            self.clause.excluded = left_out
             self.clause.is_unclear |= excluded.is_unclear or not self.clause.faces
             self.excludes = False
             return
         _add_faces(self.clause, word, following, self.face_count)
 
-    def _begin_next(self) -> None:
+    def _begin_next(self, *, judges_ahead: bool) -> None:
         """After a pause the next face's emotion follows: "sad on the left, happy on the right"."""
-        if self.clause.is_said_first and self.clause.is_complete() and not self.saying:
+        is_next = self.clause.is_said_first or judges_ahead
+        if is_next and self.clause.is_complete() and not self.saying:
             self._pause()
             self.clauses.append(_Clause())
 
@@ -784,7 +817,8 @@ class _Listener:
             self.clause.denied.append(word.value)
             self.denied_last, self.denies = True, False
         elif word.can_be(Role.EMOTION):
-            self.clause.is_unclear |= self.clause.is_of_another
+            is_new = word.value not in self.clause.named
+            self.clause.is_unclear |= self.clause.is_of_another and is_new
             self.clause.is_remark &= not word.can_be(Role.FEELING)
             if word.value in self.clause.named and self.clause.joined:
                 self.rank = 1  # "sad and angry, more sad"
@@ -849,6 +883,16 @@ def _complete(clauses: list[_Clause], face_count: int | None) -> None:
             clause.is_unclear |= not (clause.faces and before.faces)
             if not clause.is_said():
                 clause.rejects, clause.confirms = not before.rejects, before.rejects
+
+
+def _is_of_next(said: Sequence[Word], at: int) -> bool:
+    """Whether a yes or a no is of the face that is named after it: "and right about 2"."""
+    for word in said[at + 1 :]:
+        if word.can_be(*_FACES):
+            return not word.can_be(Role.CONFIRM)
+        if not word.can_be(Role.FILLER, Role.NOUN, Role.PEOPLE):
+            return False
+    return False
 
 
 _FACES: Final = (Role.NUMBER, Role.POSITION, Role.ALL, Role.BOTH)

@@ -12,6 +12,7 @@ from store.feedback import is_spoken_about, lock_face
 from store.forgetting import void_versions_of
 from store.readings import face_record
 from store.records import Consent, Erased, FaceToKeep, Landmarks, Person
+from store.review_cards import take_back_cards
 from store.tables import (
     OWNER_COLUMN,
     Base,
@@ -199,6 +200,7 @@ async def erase_person(
     Inbox rows stay as bare update ids, finished, without payload, chat or owner, so that an update
     that Telegram repeats is still known. A worker that holds one will find its claim lost. With
     `up_to`, the inbox row that asks for this, updates that came later are somebody new's and stay.
+    Cards that an admin was shown stay until they are taken away: see `review_cards`.
     """
     rows: dict[str, int] = {}
     void = await void_versions_of(session, person_id, moment(now))
@@ -206,6 +208,7 @@ async def erase_person(
     await session.execute(
         update(RulingRow).where(RulingRow.admin_id == person_id).values(admin_id=None)
     )
+    await take_back_cards(session, person_id)
     for table in reversed(Base.metadata.sorted_tables):
         if OWNER_COLUMN not in table.c:
             continue

@@ -386,6 +386,24 @@ class Run:
 
 
 @dataclass(frozen=True)
+class ReviewMessage:
+    """A message of a review, in an admin's private chat with a bot."""
+
+    bot_id: int
+    admin_id: int
+    message_id: int
+
+
+@dataclass(frozen=True)
+class ReviewCard:
+    """A message that shows a kept face to an admin; `shown_at` is None where it was about to."""
+
+    card_id: int
+    message: ReviewMessage
+    shown_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Schedule:
     """A process that retrains by the clock.
 

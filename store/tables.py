@@ -330,6 +330,28 @@ class RulingRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ReviewCardRow(Base):
+    """A message in an admin's private chat that shows, or is about to show, a kept face.
+
+    It is there for as long as the message may show it. `feedback_id` is emptied when the feedback
+    is erased, and where the message is to go for another reason; `shown_at` is empty until the face
+    is in the message. Whose face it is, it does not say. Those of an admin who was erased go when
+    their messages have gone.
+    """
+
+    __tablename__ = "review_cards"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    bot_id: Mapped[int] = mapped_column(BigInteger)
+    admin_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    feedback_id: Mapped[int | None] = mapped_column(
+        ForeignKey("feedback.id", ondelete="SET NULL"), index=True
+    )
+    shown_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class QuestionRow(Base):
     """Something the bot asked and waits for: which face, which emotion, or which of two.
 

@@ -35,7 +35,7 @@ from bot.handlers.consent import after_feedback, keep_faces
 from bot.handlers.deletion import empty_log
 from bot.handlers.downloads import DownloadRefused, fetch
 from bot.handlers.people import greet
-from bot.handlers.review import next_review, review_again, review_closed
+from bot.handlers.review import Card, next_review, review_again, review_closed, show_card
 from bot.handlers.sending import (
     change_keyboard,
     change_picture,
@@ -450,7 +450,7 @@ async def _review(pressed: Press, button: Rule | Unrule | EndReview) -> Toast:
             await pressed.answer()
             admin_id = pressed.person.person_id
             end = await review_closed(pressed.context, pressed.texts, admin_id)
-            await _replace_picture(pressed, *end, protected=True)
+            await _replace_card(pressed, end)
     return None
 
 
@@ -461,7 +461,7 @@ async def _rule(pressed: Press, feedback_id: int, verdict: RulingVerdict) -> Non
     await pressed.answer(replies.ruled(pressed.texts, outcome, verdict))
     undoable = feedback_id if outcome in ("ruled", "repeated") else None
     shown = await next_review(pressed.context, pressed.texts, admin_id, undoable)
-    await _replace_picture(pressed, *shown, protected=True)
+    await _replace_card(pressed, shown)
 
 
 async def _unrule(pressed: Press, feedback_id: int) -> None:
@@ -474,15 +474,19 @@ async def _unrule(pressed: Press, feedback_id: int) -> None:
     else:
         await pressed.answer(replies.ruled(pressed.texts, outcome, "skipped"))
         shown = await next_review(pressed.context, pressed.texts, admin_id, None)
-    await _replace_picture(pressed, *shown, protected=True)
+    await _replace_card(pressed, shown)
 
 
-async def _replace_picture(
-    pressed: Press, picture: bytes, caption: Reply, *, protected: bool = False
-) -> None:
+async def _replace_card(pressed: Press, card: Card) -> None:
+    seen = None if pressed.message is None else pressed.message.message_id
+    await show_card(
+        pressed.context, pressed.texts, pressed.chat_id, card, seen, to=pressed.message_id
+    )
+
+
+async def _replace_picture(pressed: Press, picture: bytes, caption: Reply) -> None:
     bot, message = pressed.context.bot, pressed.message
     if message is None or not await change_picture(
         bot, pressed.chat_id, message.message_id, picture, caption
     ):
-        to = pressed.message_id
-        await show(bot, pressed.chat_id, picture, caption, to, protected=protected)
+        await show(bot, pressed.chat_id, picture, caption, pressed.message_id)

@@ -479,6 +479,8 @@ async def delete_message(world: World, parameters: Parameters) -> bool:
     letter = world.letter_of(profile.id, parameters.integer("message_id"))
     if letter is None:
         raise bad_request("message to delete not found")
+    if not world.is_deletable(letter):
+        raise bad_request("message can't be deleted for everyone")
     world.delete(letter)  # in a private chat a bot may delete what people sent, too
     return True
 
@@ -491,7 +493,7 @@ async def delete_messages(world: World, parameters: Parameters) -> bool:
         raise bad_request("message identifiers are not specified")
     for number in numbers:
         letter = world.letter_of(profile.id, int(number))
-        if letter is not None:
+        if letter is not None and world.is_deletable(letter):
             world.delete(letter)
     return True
 

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 FIRST_UPDATE_ID = 700_000_001  # Telegram's begin at any positive number
 MOST_TEXT = 4096
 MOST_CAPTION = 1024
+DELETABLE_S = 48 * 3600  # Bot API, deleteMessage
 # Bot API, ReactionTypeEmoji; the bot and the people may use these.
 REACTIONS = frozenset(
     """
@@ -248,6 +249,10 @@ class World:
         letter.message = changed
         letter.edits += 1
         self.events.add("edited", letter.person, letter=letter.seen_by_person())
+
+    def is_deletable(self, letter: Letter) -> bool:
+        """Whether the bot may still delete the message; people always may."""
+        return self._now() - int(letter.message["date"]) < DELETABLE_S
 
     def delete(self, letter: Letter) -> None:
         """Takes a message out of the chat, on either side's wish."""

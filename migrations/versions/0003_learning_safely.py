@@ -1,4 +1,4 @@
-"""For learning safely: mixtures, rulings, questions of two, schedules, people erased."""
+"""For learning safely: mixtures, rulings, review, questions of two, schedules, people erased."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ KINDS = ("which_face", "which_emotion")
 
 
 def upgrade() -> None:
-    """Add two tables and the columns; rows from before have nothing in them."""
+    """Add three tables and the columns; rows from before have nothing in them."""
     op.add_column("people", sa.Column("forget_asked_at", MOMENT, nullable=True))
     op.add_column("feedback", sa.Column("shares", sa.JSON(), nullable=True))
     op.add_column("model_versions", sa.Column("person_erased_at", MOMENT, nullable=True))
@@ -48,6 +48,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_rulings_feedback_id", "rulings", ["feedback_id"])
     op.create_index("ix_rulings_person_id", "rulings", ["person_id"])
+    op.create_table(
+        "review_cards",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("bot_id", sa.BigInteger(), nullable=False),
+        sa.Column("admin_id", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=False),
+        sa.Column("feedback_id", ROW_ID, nullable=True),
+        sa.Column("shown_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["feedback_id"],
+            ["feedback.id"],
+            name=op.f("fk_review_cards_feedback_id_feedback"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_cards")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_review_cards_feedback_id", "review_cards", ["feedback_id"])
     op.create_table(
         "schedules",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -81,6 +99,7 @@ def downgrade() -> None:
         questions.drop_column("shares")
         questions.drop_column("between")
     op.drop_table("schedules")
+    op.drop_table("review_cards")
     op.drop_table("rulings")
     # In place: a table copied by Alembic would take along what refers to it.
     op.drop_column("model_versions", "deleted_at")

@@ -87,7 +87,8 @@ async def test_a_kept_face_is_reviewed_and_its_rejected_correction_counts_for_no
             await quiet(bot)
 
             await admin.send_text("/review")
-            card = await admin.next_message(timeout=60)
+            opened = await admin.next_message(timeout=60)
+            card = await admin.wait_for_change(opened, timeout=60)
             assert "1 piece of feedback waits for review" in card.text
             assert answer.text.partition("\n")[0].partition(" ")[2] in card.text
             assert "somebody said: 60% sad, 40% angry" in card.text

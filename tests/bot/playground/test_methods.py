@@ -460,14 +460,19 @@ async def test_media_is_replaced(ada: Any, bot: RawBot) -> None:
     assert answer["result"]["photo"][-1]["width"] == 200
 
 
-async def test_messages_are_deleted(ada: Any, bot: RawBot) -> None:
+async def test_messages_are_deleted(playground: Playground, ada: Any, bot: RawBot) -> None:
     theirs = await ada.send_text("one")
     mine = await bot.do("sendMessage", chat_id=ADA, text="two")
     await bot.do("deleteMessage", chat_id=ADA, message_id=theirs.id)
     await ada.wait_until_deleted(theirs)
     reason = await bot.refused("deleteMessage", chat_id=ADA, message_id=theirs.id)
     assert reason == "Bad Request: message to delete not found"
-    numbers = [theirs.id, mine["message_id"]]
+    old = mine["message_id"]
+    playground.world.letters[old].message["date"] -= 49 * 3600
+    reason = await bot.refused("deleteMessage", chat_id=ADA, message_id=old)
+    assert reason == "Bad Request: message can't be deleted for everyone"
+    playground.world.letters[old].message["date"] += 2 * 3600
+    numbers = [theirs.id, old]
     assert await bot.do("deleteMessages", chat_id=ADA, message_ids=numbers) is True
     assert [message.text for message in await ada.messages()] == ["/start"]
 
