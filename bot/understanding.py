@@ -190,7 +190,7 @@ def _instead(meaning: Meaning, between: tuple[str, str]) -> Meaning:
 _RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
 
 
-_DECIMAL: Final = re.compile(r"(?<![\d.,])0?[.,](\d{1,2})(?![\d.,]*\d|\s*[%\uff05])")
+_DECIMAL: Final = re.compile(r"(?:(?<![\d.,])0[.,]|(?<!\S)\.)(\d{1,2})(?![\d.,]*\d|\s*[%\uff05])")
 
 
 def _percent(share: re.Match[str]) -> str:

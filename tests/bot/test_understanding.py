@@ -132,6 +132,8 @@ FEEDBACK: tuple[tuple[str, Meaning], ...] = (
     ("2 is fine", Confirmation(2)),
     # Shares in other forms
     ("sad 0.8, angry 0.2", Mixture(("sad", "angry"), (0.8, 0.2))),
+    ("1 happy,2 sad", Several((Correction("happy", 1), Correction("sad", 2)))),
+    ("sad .8, angry .2", Mixture(("sad", "angry"), (0.8, 0.2))),
     ("three quarters sad and a quarter angry", Mixture(("sad", "angry"), (0.75, 0.25))),
     ("two parts sad, one part angry", Mixture(("sad", "angry"), (2 / 3, 1 / 3))),
     ("sixty percent sad, the rest fear", Mixture(("sad", "fear"), (0.6, 0.4))),
