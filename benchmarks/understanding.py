@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from benchmarks import record
 from bot.understanding import understand
-from tests.bot.corpus import LANGUAGES, Phrase, building, held_out
+from tests.bot.corpus import LANGUAGES, Phrase, blind, building, held_out
 from tests.bot.corpus.figures import Figures, figures
 from tests.bot.corpus.parsed import verdicts
 
 PARTS: Final[tuple[tuple[str, Callable[[], Sequence[Phrase]]], ...]] = (
     ("building", building),
     ("held_out", held_out),
+    ("blind_building", lambda: blind(held_out=False)),
+    ("blind_held_out", lambda: blind(held_out=True)),
 )
 
 
@@ -28,6 +30,7 @@ def main() -> None:
         rows = {
             code: figures([one for one in judged if one.phrase.language == code])
             for code in LANGUAGES
+            if any(one.phrase.language == code for one in judged)
         }
         rows["all"] = figures(judged)
         _print_table(name, rows)

@@ -9,6 +9,7 @@ import pytest
 
 from store.emotions import EMOTIONS
 from tests.bot.corpus import (
+    BLIND_LANGUAGES,
     FOLDER,
     LANGUAGES,
     CorpusDamaged,
@@ -17,6 +18,7 @@ from tests.bot.corpus import (
     Phrase,
     Rejected,
     Vote,
+    blind,
     building,
     corpus,
     held_out,
@@ -58,7 +60,22 @@ def test_there_are_phrases_enough() -> None:
 
 def test_every_file_belongs_to_a_language_that_is_loaded() -> None:
     files = {file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.toml")}
-    assert files == {f"{part}{code}.toml" for part in ("", "held_out/") for code in LANGUAGES}
+    written_later = {f"blind/{code}" for code in BLIND_LANGUAGES} | {
+        f"blind/held_out/{code}" for code in BLIND_LANGUAGES
+    }
+    first = {f"{part}{code}" for part in ("", "held_out/") for code in LANGUAGES}
+    assert files == {f"{name}.toml" for name in first | written_later}
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_phrases_written_later_are_many_new_and_half_no_feedback(part: bool) -> None:
+    phrases = blind(held_out=part)
+    assert len(phrases) >= 500
+    assert {one.held_out for one in phrases} == {part}
+    assert share_of_no_feedback(phrases) == pytest.approx(0.5, abs=0.03)
+    assert not {(one.language, one.text) for one in phrases} & {
+        (one.language, one.text) for one in corpus()
+    }
 
 
 def test_half_of_them_are_not_feedback() -> None:

@@ -20,6 +20,8 @@ LANGUAGES: Final = (
     *("en", "ko", "es", "de", "fr", "pt", "ru", "ja", "zh", "hi", "ar", "id"),
     "emoji",
 )
+BLIND: Final = FOLDER / "blind"
+BLIND_LANGUAGES: Final = ("en", "ko")
 MOST_FACES: Final = 3
 DEFAULT_READ: Final = ("happy",)
 
@@ -207,10 +209,26 @@ def corpus() -> tuple[Phrase, ...]:
         phrase
         for held_out in (False, True)
         for language in LANGUAGES
-        for phrase in _phrases_of(language, held_out=held_out)
+        for phrase in _phrases_in(file_of(language, held_out=held_out), held_out)
     )
     _check_unique(every)
     return every
+
+
+@cache
+def blind(*, held_out: bool) -> tuple[Phrase, ...]:
+    """Return the phrases written later by others, who had not seen the parser: of one part.
+
+    Raises:
+        CorpusDamaged: a file or an entry breaks a rule of README.md.
+    """
+    phrases = tuple(
+        phrase
+        for language in BLIND_LANGUAGES
+        for phrase in _phrases_in(file_of(language, held_out=held_out, folder=BLIND), held_out)
+    )
+    _check_unique((*corpus(), *phrases))
+    return phrases
 
 
 def building() -> tuple[Phrase, ...]:
@@ -229,13 +247,13 @@ def is_held_out(language: str, text: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 3 == 0
 
 
-def file_of(language: str, *, held_out: bool) -> Path:
+def file_of(language: str, *, held_out: bool, folder: Path = FOLDER) -> Path:
     """Return the file with a language's phrases of one part."""
-    return (FOLDER / "held_out" if held_out else FOLDER) / f"{language}.toml"
+    return (folder / "held_out" if held_out else folder) / f"{language}.toml"
 
 
-def _phrases_of(language: str, *, held_out: bool) -> Iterator[Phrase]:
-    file = file_of(language, held_out=held_out)
+def _phrases_in(file: Path, held_out: bool) -> Iterator[Phrase]:
+    language = file.stem
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     if content.keys() != {"held_out", "phrases"} or content["held_out"] is not held_out:
         raise CorpusDamaged(f"{file}: needs `held_out` as its folder says, `phrases`, no more")
