@@ -243,13 +243,18 @@ def draw(found: dict[str, Any], path: Path) -> None:
         for row in rows:
             gains = row["gain_points_by_seed"]
             axes[0].plot([row["pieces"]] * len(gains), gains, ".", color=colour, alpha=0.4)
+        for row in found["whole_base"]:
+            if row["population"] == name:
+                label = f"{title}, gate with all base faces"
+                axes[0].plot(2000, row["gain_points"], "*", ms=13, color=colour, label=label)
     axes[0].axhline(5, color="grey", linestyle=":", label="asked for at 2,000")
     axes[1].axhline(-1, color="grey", linestyle=":", label="at most lost")
     axes[0].set(title="unseen faces of the population", ylabel="points of crowd accuracy")
     axes[1].set(title="unseen base faces", ylim=(-2, 2))
-    for axis in axes[:2]:
+    axes[0].set_ylim(-0.5, 11.5)  # room for the legend
+    for axis, place in zip(axes[:2], ("upper left", "best"), strict=True):
         axis.set_xlabel("pieces of feedback")
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, loc=place, fontsize=8)
     if nights:
         by_night = nights["by_night"]
         x = [night["night"] for night in by_night]
