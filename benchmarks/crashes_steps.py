@@ -25,6 +25,7 @@ import train_cli.retraining
 from fer_model.engine import Engine
 from fer_model.recognizer import InProcessRecognizer, _Lane
 from store import versions
+from train_cli.progress import OnStep
 
 Kind = Literal["write", "fsync", "rename", "commit", "swap", "training", "evaluation"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -159,15 +160,13 @@ def _writing(steps: Steps) -> None:
 def _training(steps: Steps) -> None:
     learn = train_cli.retraining.learn
 
-    def stepping(*args: Any) -> Any:
-        *others, on_step = args
-
+    def stepping(*args: Any, on_step: OnStep, **named: Any) -> Any:
         def step(number: int, of: int, loss: float) -> None:
             steps.step("training", f"step {number} of {of}")
             on_step(number, of, loss)
 
         steps.step("training", "before the first step")
-        learnt = learn(*others, step)
+        learnt = learn(*args, on_step=step, **named)
         steps.step("training", "learnt")
         return learnt
 

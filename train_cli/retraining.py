@@ -420,8 +420,16 @@ class _Retrain:
         settings = self._settings
         learning = replace(settings.learning, seed=settings.seed)
         calibrations = parent.metadata.calibrations
-        device = settings.device
-        return learn(start, calibrations, lesson, replay, learning, device, on_step, go_on)
+        return learn(
+            start,
+            calibrations,
+            lesson,
+            replay,
+            learning,
+            settings.device,
+            on_step=on_step,
+            on_batch=go_on,
+        )
 
     def _held_back(
         self,
