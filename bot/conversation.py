@@ -22,10 +22,7 @@ from bot.buttons import (
     PickFace,
     Undo,
 )
-from bot.pages import page_count
-from bot.replies import Reply
-from bot.texts import Texts
-from bot.understanding import (
+from bot.meanings import (
     Confirmation,
     Correction,
     FaceNamed,
@@ -38,9 +35,11 @@ from bot.understanding import (
     Several,
     Unclear,
     UnknownEmotion,
-    understand,
-    understand_of_two,
 )
+from bot.pages import page_count
+from bot.replies import Reply
+from bot.texts import Texts
+from bot.understanding import understand, understand_of_two
 from bot.vocabulary.of_two import is_label, is_thanks, is_undecided, is_undo
 from store import feedback, people, policy, questions, readings
 from store.emotions import EMOTIONS

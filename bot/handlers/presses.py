@@ -45,10 +45,10 @@ from bot.handlers.sending import (
     toast,
 )
 from bot.handlers.statistics import chart_of, is_admin
+from bot.meanings import Confirmation, Correction
 from bot.pages import page_count, page_of_face
 from bot.replies import Reply
 from bot.texts import Texts
-from bot.understanding import Confirmation, Correction
 from store import feedback, people, questions, readings, rulings
 from store.errors import (
     FeedbackUnknown,

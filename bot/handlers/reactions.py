@@ -8,7 +8,7 @@ from bot.context import Context
 from bot.conversation import Heard, Speaker
 from bot.handlers.feedback import tell
 from bot.handlers.people import meet, texts_for
-from bot.understanding import Rejection
+from bot.meanings import Rejection
 from store import feedback, readings
 
 

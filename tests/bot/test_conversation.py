@@ -11,9 +11,9 @@ from skimage import data
 
 from bot import conversation, replies
 from bot.conversation import Heard, RepliedTo, Speaker
+from bot.meanings import Confirmation, Correction, Rejection, Several
 from bot.playground import Playground
 from bot.texts import Catalogue, Texts
-from bot.understanding import Confirmation, Correction, Rejection, Several
 from fer_model import Engine, InProcessRecognizer, face_of_kept
 from store import feedback, people, questions, readings, trust, versions
 from store.emotions import EMOTIONS

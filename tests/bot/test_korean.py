@@ -2,16 +2,8 @@
 
 import pytest
 
-from bot.understanding import (
-    Confirmation,
-    Correction,
-    Meaning,
-    Mixture,
-    NotFeedback,
-    Rejection,
-    Unclear,
-    understand,
-)
+from bot.meanings import Confirmation, Correction, Meaning, Mixture, NotFeedback, Rejection, Unclear
+from bot.understanding import understand
 from bot.vocabulary.korean import conjugated
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bot.understanding import (
+from bot.meanings import (
     Confirmation,
     Correction,
     FaceNamed,
@@ -16,9 +16,8 @@ from bot.understanding import (
     Several,
     Unclear,
     UnknownEmotion,
-    _agreed,
-    understand,
 )
+from bot.understanding import _agreed, understand
 from bot.vocabulary.lexicon import LANGUAGES, Role, lexicon
 from store.emotions import EMOTIONS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.understanding import Correction, Mixture, Rejection, Several
+from bot.meanings import Correction, Mixture, Rejection, Several
 from tests.bot.corpus import LANGUAGES, blind, building, held_out
 from tests.bot.corpus.figures import Figures, figures
 from tests.bot.corpus.parsed import notation_of, verdicts

@@ -5,8 +5,7 @@ from importlib import resources
 
 import pytest
 
-from bot.understanding import (
-    LONGEST_TEXT,
+from bot.meanings import (
     Confirmation,
     Correction,
     FaceNamed,
@@ -16,9 +15,8 @@ from bot.understanding import (
     Rejection,
     Unclear,
     UnknownEmotion,
-    understand,
-    understand_of_two,
 )
+from bot.understanding import LONGEST_TEXT, understand, understand_of_two
 from bot.vocabulary.lexicon import LANGUAGES
 from bot.vocabulary.of_two import choice_in, is_undecided
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bot.understanding import (
+from bot.meanings import (
     Confirmation,
     Correction,
     FaceNamed,
@@ -13,8 +13,8 @@ from bot.understanding import (
     Part,
     Rejection,
     Several,
-    understand,
 )
+from bot.understanding import understand
 from tests.bot.corpus import Phrase
 from tests.bot.corpus.figures import Verdict, judge
 
