@@ -141,9 +141,8 @@ class Learnt:
         failed: The checks that it failed, of those that were looked at: where held-out feedback
             refuses already, nobody asks about the base.
         share: How far it went of what was learnt.
-        learnt_from: Faces.
-        held_out: Faces.
         places: Which faces were learnt from.
+        held_out: Faces.
     """
 
     served: tuple[Member, ...]
@@ -151,9 +150,8 @@ class Learnt:
     passed: bool
     failed: tuple[str, ...]
     share: float
-    learnt_from: int
+    places: frozenset[int]
     held_out: int
-    places: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -271,7 +269,7 @@ def retrained(
         failed = _failed(judge(PairedResults(on_holdout, on_base, first), settings.policy))
     served = current if failed else candidate
     places = frozenset(at.tolist())
-    return Learnt(served, candidate, not failed, failed, share, len(at), len(holdout), places)
+    return Learnt(served, candidate, not failed, failed, share, places, len(holdout))
 
 
 def retrained_without_base(
@@ -290,7 +288,8 @@ def retrained_without_base(
     held = meets.spoken_of.asked.at(holdout.places)
     on_holdout = _paired(held, holdout, meets.members, candidate, meets)
     failed = _failed(judge(PairedResults(on_holdout, None), settings.policy))
-    return Learnt(meets.members, candidate, False, failed, 1.0, len(training), len(holdout))
+    places = frozenset(training.places.tolist())
+    return Learnt(meets.members, candidate, False, failed, 1.0, places, len(holdout))
 
 
 _HOLDOUT_CHECKS: Final = ("enough_holdout_faces", "enough_holdout_people", "better_on_holdout")
@@ -457,7 +456,7 @@ def _line(job: Job, pieces: Sequence[Piece], learnt: Learnt) -> Line:
         "people": len({piece.person for piece in pieces}),
         "confirmations": sum(piece.confirms for piece in pieces),
         "manners": dict(Counter(piece.manner for piece in pieces)),
-        "learnt_from": learnt.learnt_from,
+        "learnt_from": len(learnt.places),
         "held_out": learnt.held_out,
         "share": learnt.share,
         "passed": learnt.passed,

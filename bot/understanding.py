@@ -110,8 +110,7 @@ def _instead(meaning: Meaning, between: tuple[str, str]) -> Meaning:
 
 
 _RANGE: Final = re.compile(r"(?<!\d)([1-9])\s*(?:[-~\u2013\u2014\u301c]|to)\s*([1-9])(?!\d)")
-
-
+"""Faces from one to another: "1-3"."""
 _DECIMAL: Final = re.compile(r"(?:(?<![\d.,])0[.,]|(?<!\S)\.)(\d{1,2})(?![\d.,]*\d|\s*[%\uff05])")
 
 
@@ -302,17 +301,8 @@ _ENDS: Final = frozenset(",.;:!\n()、。…–—،؛।")
 """Marks between which an aside stands; a hyphen, a slash or an apostrophe joins words."""
 _SAYS_NOTHING: Final = (
     *(Role.FILLER, Role.TALK, Role.NOUN, Role.PEOPLE, Role.THIRD, Role.SELF, Role.OWN, Role.BE),
-    *(
-        Role.LOOK,
-        Role.NOT,
-        Role.AND,
-        Role.BUT,
-        Role.PHOTO,
-        Role.PAST,
-        Role.BREAK,
-        Role.REASON,
-        Role.UNKNOWN,
-    ),
+    *(Role.LOOK, Role.NOT, Role.AND, Role.BUT, Role.PHOTO, Role.PAST, Role.BREAK),
+    *(Role.REASON, Role.UNKNOWN),
 )
 _LONGEST_ASIDE: Final = 12  # words nobody knows; who writes more tells a story
 
@@ -393,12 +383,12 @@ def _half_understood(said: Sequence[Word]) -> Meaning:
     return NotFeedback()
 
 
+_LEAST_OF_A_STORY: Final = 2  # unknown words
+
+
 def _tells_a_story(words: Sequence[Word]) -> bool:
     """Whether half of it is unknown, and the predicate, which in Korean ends the sentence."""
     unknown = [word for word in words if word.can_be(Role.UNKNOWN)]
     ends_so = words[-1].can_be(Role.UNKNOWN) and "가" <= words[-1].text[-1] <= "힣"
     enough = len(unknown) >= max(_LEAST_OF_A_STORY, len(words) / 2)
     return ends_so and enough and not words[0].can_be(Role.REJECT)
-
-
-_LEAST_OF_A_STORY: Final = 2  # unknown words

@@ -140,6 +140,7 @@ def _of(message: ReviewMessage) -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_settled_by_another() -> ColumnElement[bool]:
+    # Asked every second of a few cards, so unlike `is_newest_ruling` it reads their rulings alone.
     newer = aliased(RulingRow)
     return exists().where(
         RulingRow.feedback_id == ReviewCardRow.feedback_id,

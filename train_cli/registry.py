@@ -196,11 +196,9 @@ async def trained_on(session: AsyncSession, version: ModelVersion) -> TrainedOn:
     """What the version or any of its ancestors was trained on."""
     people: set[int] = set()
     faces: set[str] = set()
-    digest: str | None = version.digest
-    while digest is not None:
-        people.update(await versions.people_of_version(session, digest))
-        faces.update(await versions.faces_of_version(session, digest))
-        digest = (await versions.version(session, digest)).parent_digest
+    for one in await _line(session, version):
+        people.update(await versions.people_of_version(session, one.digest))
+        faces.update(await versions.faces_of_version(session, one.digest))
     return TrainedOn(frozenset(people), frozenset(faces))
 
 
@@ -211,12 +209,18 @@ async def first_of_line(session: AsyncSession, version: ModelVersion) -> tuple[M
     """
     if version.parent_digest is None:
         return ()
-    first = version
-    while first.parent_digest is not None:
-        first = await versions.version(session, first.parent_digest)
+    first = (await _line(session, version))[-1]
     everything = await versions.versions(session)
     others = (one for one in everything if one.parent_digest is None and one != first)
     return (first, *others)
+
+
+async def _line(session: AsyncSession, version: ModelVersion) -> list[ModelVersion]:
+    """The version and its ancestors, the base last."""
+    line = [version]
+    while line[-1].parent_digest is not None:
+        line.append(await versions.version(session, line[-1].parent_digest))
+    return line
 
 
 async def start_of_retrain(database: Database) -> ModelVersion:

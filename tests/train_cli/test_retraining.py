@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sqlalchemy import update
 
 from fer_model.errors import VersionDamaged, VersionMissing
@@ -243,6 +244,31 @@ async def test_second_retrain_is_held_to_the_first_version_too(
     await say(serving, base.digest, 51)
     checks = await retrained()
     assert [checks[name] for name in names] == [False, False]
+
+
+async def test_first_version_whose_files_are_gone_is_stood_in_for_by_the_shipped_one(
+    serving: Database, base: ModelVersion
+) -> None:
+    await register(serving, base, "child", [])
+    async with serving.sessions.begin() as session:
+        await versions.register_base(session, "shipped", "file:///nowhere", figures={})
+    first = (await plan_retrain(serving)).first
+    assert [one.digest for one in first] == [base.digest, "shipped"]
+    found = retraining._readable(first[::-1])
+    assert found is not None
+    assert found.digest == base.digest
+    assert retraining._readable(first[1:]) is None
+
+
+def test_as_many_base_faces_are_compared_as_may_be_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = write_split(tmp_path / "split", 20)
+    assert len(retraining.base_validation(split)) == 20
+    monkeypatch.setattr(retraining, "_BASE_MOST", 7)
+    one, other = (retraining.base_validation(split) for _ in range(2))
+    assert len(one) == 7
+    assert torch.equal(one.crops, other.crops)
 
 
 async def test_voice_that_was_learnt_is_not_in_what_its_target_starts_from(
